@@ -1,0 +1,194 @@
+"""A take: one person over time, the only thing that crosses from the backend to Blender.
+
+A take is an `.npz` without pickle. The keys that AMASS tools and the SMPL-X Blender add-on read keep their names and
+meaning: z-up world, axis-angle in radians, metres. The rest says where the motion came from and how sure the network
+was. The world of a take is its camera's: origin at the camera, x right, y away from it, z up (`placement`).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .skeleton import JOINT_COUNT
+
+FORMAT_VERSION = 1
+
+Array = NDArray[np.floating]
+
+
+class TakeError(ValueError):
+    """A take file cannot be used. The message names the file, the key and the way out."""
+
+
+@dataclass(frozen=True)
+class Take:
+    """One person over T frames. Arrays are float32 unless said otherwise.
+
+    Raises:
+        TakeError: an array has the wrong shape, or is not finite where it must be.
+    """
+
+    poses: Array
+    """(T, 165) axis-angle of the 55 joints in file order; the root's is in the z-up world."""
+    trans: Array
+    """(T, 3) metres, z-up world; the pelvis is at `trans` + the body's rest pelvis, as in smplx."""
+    betas: Array
+    """(10,) shape, constant over the take."""
+    expression: Array
+    """(T, 10) expression coefficients."""
+    times: Array
+    """(T,) float64 seconds, the source's own timestamps."""
+    frames: NDArray[np.integer]
+    """(T,) int64 source frame numbers, from 0."""
+    joints_cam: Array
+    """(T, 55, 3) metres in camera axes (OpenCV: x right, y down, z forward)."""
+    joints_img: Array
+    """(T, 55, 2) pixels of the source's frames."""
+    confidence: Array
+    """(T, 55) 0..1 for each joint; 0 where the joint was not seen."""
+    boxes: Array
+    """(T, 4) pixels xyxy."""
+    focal: Array
+    """(2,) pixels."""
+    principal_point: Array
+    """(2,) pixels."""
+    image_size: NDArray[np.integer]
+    """(2,) width, height in pixels."""
+    mocap_frame_rate: float
+    """Frames a second of the source, on average."""
+    person: int = 1
+    """Number of the person in the source, from 1."""
+    source: str = ""
+    """Name of the source file."""
+    weights: str = ""
+    """Preset and version of the weights."""
+    body: str = "open"
+    """Body model that betas and expression belong to."""
+    gender: str = "neutral"
+    surface_model_type: str = "smplx"
+    flat_hand_mean: bool = True
+    """Hand rotations are relative to flat hands; no mean hand is to be added (smplx's name for it)."""
+    raw: dict[str, Array] = field(default_factory=dict)
+    """The network's own output before refinement: `poses_raw`, `trans_raw`, and `keypoints` (T, 17, 3), the COCO
+    points in pixels with their scores. Empty when the take came from elsewhere."""
+
+    def __post_init__(self) -> None:
+        count = len(self.poses)
+        if count == 0:
+            raise TakeError("a take needs at least one frame, got none")
+        for name, shape in _shapes(count).items():
+            value = np.asarray(getattr(self, name))
+            if value.shape != shape:
+                raise TakeError(f"'{name}' must have shape {shape}, got {value.shape}")
+        for name in ("poses", "trans", "betas", "expression", "times"):
+            if not np.all(np.isfinite(getattr(self, name))):
+                raise TakeError(f"'{name}' holds values that are not finite")
+        if np.any(np.diff(self.times) <= 0):
+            raise TakeError("'times' must increase from frame to frame")
+
+    def __len__(self) -> int:
+        return len(self.poses)
+
+    @property
+    def has_camera(self) -> bool:
+        """Whether the take knows the camera that saw it; takes from AMASS do not."""
+        return bool(np.all(np.isfinite(self.focal)))
+
+    def with_raw_motion(self) -> Take:
+        """The take with the network's own motion in place of the refined one. Itself when it holds no raw motion."""
+        if "poses_raw" not in self.raw:
+            return self
+        return replace(self, poses=self.raw["poses_raw"], trans=self.raw["trans_raw"])
+
+
+def save_take(take: Take, path: Path) -> None:
+    """Write a take as a compressed `.npz`, whole or not at all: a killed process leaves no half file behind."""
+    values: dict[str, Any] = {f.name: getattr(take, f.name) for f in fields(take) if f.name != "raw"}
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(partial, format_version=FORMAT_VERSION, **values, **take.raw)
+    partial.replace(path)
+
+
+def load_take(path: Path) -> Take:
+    """Read a take, or an AMASS / SMPL-X add-on `.npz` (joints and camera are then unknown and hold NaN).
+
+    Raises:
+        TakeError: not an `.npz`, keys missing, wrong shapes, or written by a newer version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise TakeError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise TakeError(f"{path} is not a readable take (.npz without pickle): {error}") from error
+    try:
+        return _from_amass(data) if "format_version" not in data else _from_own(data)
+    except TakeError as error:
+        raise TakeError(f"{path}: {error}") from None
+
+
+def _from_own(data: dict[str, Any]) -> Take:
+    version = int(data.pop("format_version"))
+    if version > FORMAT_VERSION:
+        raise TakeError(f"written as format {version}, this pose2pose reads up to {FORMAT_VERSION}: update pose2pose")
+    own = {f.name: f for f in fields(Take) if f.name != "raw"}
+    missing = [name for name in own if name not in data]
+    if missing:
+        raise TakeError(f"key '{missing[0]}' is missing; write the take again with `pose2pose capture`")
+    values = {name: data.pop(name) for name in own}
+    scalars = {name: value.item() for name, value in values.items() if value.ndim == 0}
+    return Take(**{**values, **scalars}, raw=data)
+
+
+def _from_amass(data: dict[str, Any]) -> Take:
+    for name in ("poses", "trans"):
+        if name not in data:
+            raise TakeError(f"key '{name}' is missing: neither a take nor an AMASS file")
+    rate = next((float(data[k]) for k in ("mocap_frame_rate", "mocap_framerate") if k in data), None)
+    if rate is None:
+        raise TakeError("key 'mocap_frame_rate' is missing: the file does not say its frames a second")
+    poses = np.asarray(data["poses"], dtype=np.float32)
+    count, width = poses.shape
+    if width < 66:
+        raise TakeError(f"'poses' must have at least 66 columns (22 joints), got {width}")
+    if width == 156:  # SMPL-H: body and hands, without jaw and eyes
+        poses = np.insert(poses, [66] * 9, 0.0, axis=1)
+    poses = np.pad(poses[:, :165], ((0, 0), (0, max(0, 165 - poses.shape[1]))))
+    expression = next((data[k] for k in ("expression", "expressions") if k in data), np.zeros((count, 10)))
+    unknown = {name: np.full(shape, np.nan, np.float32) for name, shape in _shapes(count).items()}
+    known = {
+        "poses": poses,
+        "trans": np.asarray(data["trans"], np.float32),
+        "betas": np.resize(np.pad(np.ravel(data.get("betas", np.zeros(10))), (0, 10)), 10).astype(np.float32),
+        "expression": np.pad(expression, ((0, 0), (0, 10)))[:, :10].astype(np.float32),
+        "times": np.arange(count) / rate,
+        "frames": np.arange(count),
+        "confidence": np.ones((count, JOINT_COUNT), np.float32),
+        "image_size": np.zeros(2, np.int64),
+    }
+    return Take(**{**unknown, **known}, mocap_frame_rate=rate, body="smplx", source="AMASS")
+
+
+def _shapes(count: int) -> dict[str, tuple[int, ...]]:
+    return {
+        "poses": (count, 3 * JOINT_COUNT),
+        "trans": (count, 3),
+        "betas": (10,),
+        "expression": (count, 10),
+        "times": (count,),
+        "frames": (count,),
+        "joints_cam": (count, JOINT_COUNT, 3),
+        "joints_img": (count, JOINT_COUNT, 2),
+        "confidence": (count, JOINT_COUNT),
+        "boxes": (count, 4),
+        "focal": (2,),
+        "principal_point": (2,),
+        "image_size": (2,),
+    }
