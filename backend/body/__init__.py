@@ -1,0 +1,1 @@
+"""The body model: skinning, joint sets, and the open body's file."""

@@ -1,0 +1,1 @@
+"""Training and evaluation. Imports the backend; is never imported by it."""

@@ -1,0 +1,1 @@
+"""Synthetic people: the open body, posed, rendered and labelled."""
