@@ -1,0 +1,1 @@
+"""Reading the published weights of the pretrained networks and converting them to this project's modules."""
