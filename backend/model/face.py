@@ -1,0 +1,132 @@
+"""The face branch: jaw rotation and expression (paper section 3.3)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .layers import ResidualMLP
+from .pooling import Standardization
+from .rotation import IDENTITY_6D, matrix_from_6d
+
+OUTPUTS = 6 + 10
+"""Six numbers for the jaw, ten for the expression."""
+
+
+@dataclass(frozen=True)
+class FacePose:
+    """Jaw rotation (B, 3, 3) local, expression (B, 10), presence scores (B,) 0..1."""
+
+    jaw: Tensor
+    expression: Tensor
+    scores: Tensor
+
+
+class PooledFaceBranch(nn.Module):
+    """The paper's face branch: ResNet-18, global average pooling, one fully connected layer.
+
+    Args:
+        backbone: (B, 3, H, W) -> (B, C, h, w).
+        channels: C.
+        size: height and width of the crops in pixels.
+    """
+
+    def __init__(self, *, backbone: nn.Module, channels: int, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.linear = nn.Linear(channels, OUTPUTS)
+        _start_at_identity(self.linear)
+        self.size = size
+
+    def forward(self, crops: Tensor) -> FacePose:
+        """(B, 3, H, W) crops 0..1 -> `FacePose` with scores of 1."""
+        out = self.linear(self.backbone(crops).mean((2, 3)))
+        return FacePose(matrix_from_6d(out[:, :6]), out[:, 6:], out.new_ones(out.shape[0]))
+
+
+def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Remove rotation, scale and translation: the weighted similarity transform onto the target (Umeyama 1991).
+
+    The transform counts as constant in the backward pass; only the points carry gradients.
+
+    Args:
+        points: (B, P, 3).
+        target: (P, 3).
+        weights: (P,), not negative.
+
+    Returns:
+        (B, P, 3) in the target's frame and unit.
+    """
+    share = (weights / weights.sum())[:, None]
+    with torch.no_grad():
+        center, target_center = (share * points).sum(1, keepdim=True), (share * target).sum(0)
+        spread = points - center
+        covariance = spread.transpose(1, 2) @ (share * (target - target_center))
+        u, singular, vt = torch.linalg.svd(covariance.float())
+        signs = torch.ones_like(singular)
+        signs[:, 2] = torch.linalg.det(u @ vt).sign()
+        rotation = ((u * signs[:, None]) @ vt).to(points.dtype)
+        variance = (share * spread.square()).sum((1, 2)).clamp_min(1e-12)
+        scale = ((singular * signs).sum(1).to(points.dtype) / variance)[:, None, None]
+    aligned: Tensor = scale * (points - center) @ rotation + target_center
+    return aligned
+
+
+class LandmarkFaceBranch(nn.Module):
+    """Face branch of the preset `open`: 468 landmarks in a canonical frame, pooled features, a residual network.
+
+    The buffers `canonical` (P, 3), the mean face, and `rigidity` (P,), the weight of each point in the alignment,
+    belong to the weights; so do the statistics of the aligned points and of the features. An untrained branch has a
+    flat disk as its canonical face.
+
+    Args:
+        backbone: the pretrained `FaceLandmarkNet`.
+        points: P.
+        channels: channels of its two maps together.
+        hidden: width of the head.
+        blocks: number of its residual blocks.
+        size: height and width of the crops in pixels.
+    """
+
+    canonical: Tensor
+    rigidity: Tensor
+
+    def __init__(
+        self, *, backbone: nn.Module, points: int, channels: int, hidden: int, blocks: int, size: tuple[int, int]
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        turn = torch.arange(points) * 2.4
+        radius = (torch.arange(points) / points).sqrt()
+        self.register_buffer("canonical", torch.stack([radius * turn.cos(), radius * turn.sin(), 0 * turn], dim=1))
+        self.register_buffer("rigidity", torch.ones(points))
+        self.point_statistics = Standardization(3 * points)
+        self.feature_statistics = Standardization(channels)
+        self.head = ResidualMLP(3 * points, OUTPUTS, hidden, blocks, features=channels)
+        _start_at_identity(self.head.output)
+        self.size = size
+
+    def forward(self, crops: Tensor) -> FacePose:
+        """(B, 3, 192, 192) crops 0..1 with level eyes -> `FacePose`."""
+        maps = self.backbone(crops)
+        jaw, expression = self.pose(maps.points, self.pool(maps.features))
+        return FacePose(jaw, expression, maps.presence)
+
+    def pool(self, features: tuple[Tensor, ...]) -> Tensor:
+        """Maps (B, C_i, h_i, w_i) -> raw features (B, sum of C_i), which training can cache with the points."""
+        return torch.cat([part.mean((2, 3)) for part in features], dim=1)
+
+    def pose(self, points: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(B, P, 3) landmarks in any frame, raw features (B, C) or None -> jaw (B, 3, 3), expression (B, 10)."""
+        aligned = align_points(points, self.canonical, self.rigidity)
+        known = None if features is None else self.feature_statistics(features)
+        out = self.head(self.point_statistics(aligned.flatten(1)), known)
+        return matrix_from_6d(out[:, :6]), out[:, 6:]
+
+
+FaceBranch = PooledFaceBranch | LandmarkFaceBranch
+
+
+def _start_at_identity(linear: nn.Linear) -> None:
+    with torch.no_grad():
+        linear.bias.copy_(torch.tensor(IDENTITY_6D + (0.0,) * 10))

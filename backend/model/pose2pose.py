@@ -1,0 +1,115 @@
+"""The whole network: body, hands and face of one person (paper section 3, figure 2).
+
+The body branch finds the positional pose and the boxes of hands and face. Hands and face are cut from the
+high-resolution picture. The palms go back to the body branch, which then predicts the rotational pose.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..motion.skeleton import BODY_JOINTS, JAW, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
+from .body import BodyBranch, BodyPose
+from .face import FaceBranch, FacePose
+from .hand import HandBranch, HandPose
+from .regions import crop_regions, points_to_image
+
+IMAGE_SIZE = (512, 384)
+"""Height and width of the input; the body branch sees it at half the size."""
+
+
+@dataclass(frozen=True)
+class Pose2PoseOutput:
+    """Everything the network says about B crops of one person each.
+
+    Attributes:
+        rotations: (B, 55, 3, 3) local, the root in the axes of a camera that looks at the middle of the crop.
+        betas: (B, 10).
+        expression: (B, 10), zero where no face is seen.
+        translation: (B, 3) metres for a focal length of 1500 on the 256x192 picture, or None for presets that leave it
+            to `camera.solve_translation`.
+        body_points: (B, J, 3) x, y in pixels of the 256x192 picture, z in metres relative to the pelvis; which points
+            they are stands in the preset.
+        body_scores: (B, J) 0..1.
+        hand_points: (B, 2, 21, 3) left, right; x, y in pixels of the 512x384 input, z as in `HandPose`.
+        hand_scores: (B, 2) 0..1.
+        face_score: (B,) 0..1.
+        boxes: (B, 3, 5) left hand, right hand, face: center x, center y, width, height in pixels of the 512x384 input,
+            angle in radians.
+    """
+
+    rotations: Tensor
+    betas: Tensor
+    expression: Tensor
+    translation: Tensor | None
+    body_points: Tensor
+    body_scores: Tensor
+    hand_points: Tensor
+    hand_scores: Tensor
+    face_score: Tensor
+    boxes: Tensor
+
+
+class Pose2Pose(nn.Module):
+    """Composes the branches; see `presets.py`.
+
+    Args:
+        body: positional pose, boxes, rotational pose of the body.
+        hand: both hands, mirrored into right hands.
+        face: crops -> `FacePose`.
+    """
+
+    def __init__(self, *, body: BodyBranch, hand: HandBranch, face: FaceBranch) -> None:
+        super().__init__()
+        self.body = body
+        self.hand = hand
+        self.face = face
+
+    def forward(self, images: Tensor) -> Pose2PoseOutput:
+        """Predict one person per picture.
+
+        Args:
+            images: (B, 3, 512, 384) RGB 0..1, the person in the middle.
+
+        Raises:
+            ValueError: the pictures have another size.
+        """
+        if images.shape[1:] != (3, *IMAGE_SIZE):
+            raise ValueError(f"images must be (B, 3, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}). Got {tuple(images.shape)}")
+        positions = self.body.locate(F.avg_pool2d(images, 2))
+        boxes, box_scores = self.body.predict_boxes(positions)
+        # cutting out is no path for gradients, as in ROIAlign; boxes learn from their own loss (section 3.4)
+        cut = boxes.detach()
+        hands: HandPose = self.hand(crop_regions(images, cut[:, :2], self.hand.size))
+        hands = replace(hands, scores=hands.scores * box_scores[:, :2])
+        face: FacePose = self.face(crop_regions(images, cut[:, 2:], self.face.size)[:, 0])
+        pose: BodyPose = self.body(positions, self.hand.palms(hands, cut[:, :2]))
+        face_score = face.scores * box_scores[:, 2]
+        return Pose2PoseOutput(
+            rotations=_assemble(pose, hands, face, seen=face_score >= 0.5),
+            betas=pose.betas,
+            expression=torch.where(face_score[:, None] >= 0.5, face.expression, 0.0),
+            translation=pose.translation,
+            body_points=positions.points,
+            body_scores=positions.scores,
+            hand_points=_hands_in_image(hands, cut[:, :2], self.hand.size),
+            hand_scores=hands.scores,
+            face_score=face_score,
+            boxes=boxes,
+        )
+
+
+def _assemble(pose: BodyPose, hands: HandPose, face: FacePose, seen: Tensor) -> Tensor:
+    """All 55 local rotations (B, 55, 3, 3); the eyes, and the jaw of an unseen face, stay at rest."""
+    rotations = torch.eye(3).to(pose.rotations).expand(len(seen), JOINT_COUNT, 3, 3).clone()
+    rotations[:, BODY_JOINTS] = pose.rotations
+    rotations[:, JAW] = torch.where(seen[:, None, None], face.jaw, rotations[:, JAW])
+    rotations[:, LEFT_HAND], rotations[:, RIGHT_HAND] = hands.rotations.unbind(1)
+    return rotations
+
+
+def _hands_in_image(hands: HandPose, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crop pixels to picture pixels for x and y; z stays as it is."""
+    return torch.cat([points_to_image(hands.points[..., :2], boxes, size), hands.points[..., 2:]], dim=-1)

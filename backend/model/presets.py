@@ -1,0 +1,198 @@
+"""The presets: which modules make up the network. Configuration ends here.
+
+`paper` is the architecture of sections 3 and 4 to the letter. `open` has the same structure on small networks that were
+pretrained on real pictures and may be shipped; its weights come with the project.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..body.joints import COCO17, POINT_NAMES, points
+from . import mediapipe
+from .backbones import ResNetBackbone
+from .body import (
+    BodyBranch,
+    JointFeatures,
+    KeypointEncoding,
+    PixelEncoding,
+    PooledShapeNet,
+    ProjectedFeatures,
+    VectorShapeNet,
+)
+from .boxes import HeatmapBoxNet, LimbBoxes
+from .face import FaceBranch, LandmarkFaceBranch, PooledFaceBranch
+from .hand import CropPalms, HandBranch, HandEncoding, ImagePalms, LandmarkPositionNet
+from .movenet import build_thunder
+from .pooling import ConvolvedPooling, MapPooling
+from .pose2pose import Pose2Pose
+from .position import CenterNetPositionNet, DepthLifter, HeatmapPositionNet
+from .rotation import LinearRotationNet, ResidualRotationNet
+
+BODY_SIZE = (256, 192)
+BODY_ROTATIONS = 22
+HAND_ROTATIONS = 15
+HAND_POINTS = 21
+PALM_POINTS = 8
+"""Index, middle, ring and pinky MCP joints of two hands."""
+
+PAPER_BODY_POINTS = points(
+    "pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "neck", "left_shoulder",
+    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_big_toe", "left_small_toe",
+    "left_heel", "right_big_toe", "right_small_toe", "right_heel", "left_ear", "right_ear", "left_eye", "right_eye",
+    "nose",
+)  # fmt: skip
+"""The paper does not list its body joints; these 25 are the ones of its authors' later release."""
+
+PAPER_HAND_SIZE = (256, 256)
+PAPER_FACE_SIZE = (192, 128)
+PAPER_POOLED_CHANNELS = 512
+
+THUNDER_CHANNELS = 56 + 168 + 24
+"""MoveNet Thunder's maps s8, s16 and fpn4."""
+THUNDER_CONTEXT = 1280
+HAND_CHANNELS = 112
+OPEN_PROJECTED = (64, 128, 16)
+"""Channels kept of a body joint, of the whole picture, of an MCP joint."""
+OPEN_HAND_PROJECTED = 32
+OPEN_BODY_GEOMETRY = 4 * 17 + 26
+OPEN_BODY_FEATURES = 17 * OPEN_PROJECTED[0] + OPEN_PROJECTED[1] + PALM_POINTS * OPEN_PROJECTED[2]
+
+
+def build_paper_body() -> BodyBranch:
+    """ResNet-50 at 256x192, 3D heat maps, one fully connected layer (section 3.1)."""
+    backbone = ResNetBackbone(depth=50)
+    channels, joints = backbone.out_channels, len(PAPER_BODY_POINTS)
+    position = HeatmapPositionNet(backbone=backbone, channels=channels, joints=joints, depth_bins=8, depth_range=2.0)
+    pooling = ConvolvedPooling(channels=channels, pooled_channels=PAPER_POOLED_CHANNELS, size=BODY_SIZE)
+    vector = (joints + PALM_POINTS) * (3 + PAPER_POOLED_CHANNELS)
+    return BodyBranch(
+        position=position,
+        boxes=HeatmapBoxNet(channels=channels, joints=joints, hidden=256, size=BODY_SIZE),
+        encoding=PixelEncoding(size=BODY_SIZE),
+        features=JointFeatures(pooling=pooling),
+        rotation=LinearRotationNet(vector, BODY_ROTATIONS),
+        shape=PooledShapeNet(channels),
+    )
+
+
+def build_paper_hand() -> HandBranch:
+    """ResNet-50 at 256x256, 3D heat maps, one fully connected layer (section 3.2)."""
+    backbone = ResNetBackbone(depth=50)
+    channels, size = backbone.out_channels, PAPER_HAND_SIZE
+    encoding = PixelEncoding(size=size)
+    return HandBranch(
+        position=HeatmapPositionNet(
+            backbone=backbone, channels=channels, joints=HAND_POINTS, depth_bins=8, depth_range=0.3
+        ),
+        pooling=ConvolvedPooling(channels=channels, pooled_channels=PAPER_POOLED_CHANNELS, size=size),
+        projection=nn.Identity(),
+        encoding=encoding,
+        rotation=LinearRotationNet(HAND_POINTS * (3 + PAPER_POOLED_CHANNELS), HAND_ROTATIONS),
+        palms=CropPalms(encoding=encoding),
+        size=size,
+    )
+
+
+def build_paper_face() -> PooledFaceBranch:
+    """ResNet-18 at 192x128 and one fully connected layer (section 3.3)."""
+    backbone = ResNetBackbone(depth=18)
+    return PooledFaceBranch(backbone=backbone, channels=backbone.out_channels, size=PAPER_FACE_SIZE)
+
+
+def build_open_body() -> BodyBranch:
+    """MoveNet Thunder at 256x192, learnt depth, residual heads."""
+    return BodyBranch(
+        position=CenterNetPositionNet(backbone=build_thunder(), lifter=DepthLifter(17, hidden=512, blocks=2)),
+        boxes=LimbBoxes(),
+        encoding=KeypointEncoding(),
+        features=ProjectedFeatures(
+            pooling=MapPooling(channels=THUNDER_CHANNELS, size=BODY_SIZE),
+            joint_channels=THUNDER_CHANNELS,
+            context_channels=THUNDER_CONTEXT,
+            palm_channels=HAND_CHANNELS,
+            projected=OPEN_PROJECTED,
+        ),
+        rotation=ResidualRotationNet(
+            OPEN_BODY_GEOMETRY, BODY_ROTATIONS, hidden=1024, blocks=2, features=OPEN_BODY_FEATURES
+        ),
+        shape=VectorShapeNet(input_size=OPEN_BODY_GEOMETRY, features=OPEN_BODY_FEATURES, hidden=256, blocks=1),
+    )
+
+
+def build_open_hand() -> HandBranch:
+    """MediaPipe's hand network at 224x224 and a residual head."""
+    size = (mediapipe.HAND_SIZE, mediapipe.HAND_SIZE)
+    return HandBranch(
+        position=LandmarkPositionNet(backbone=mediapipe.HandLandmarkNet()),
+        pooling=MapPooling(channels=HAND_CHANNELS, size=size),
+        projection=nn.Linear(HAND_CHANNELS, OPEN_HAND_PROJECTED, bias=False),
+        encoding=HandEncoding(),
+        rotation=ResidualRotationNet(
+            3 * HAND_POINTS, HAND_ROTATIONS, hidden=512, blocks=2, features=HAND_POINTS * OPEN_HAND_PROJECTED
+        ),
+        palms=ImagePalms(),
+        size=size,
+    )
+
+
+def build_open_face() -> LandmarkFaceBranch:
+    """MediaPipe's face network at 192x192 and a residual head."""
+    return LandmarkFaceBranch(
+        backbone=mediapipe.FaceLandmarkNet(),
+        points=mediapipe.FACE_POINTS,
+        channels=2 * 128,
+        hidden=256,
+        blocks=2,
+        size=(mediapipe.FACE_SIZE, mediapipe.FACE_SIZE),
+    )
+
+
+@dataclass(frozen=True)
+class Preset:
+    """One arrangement of the network.
+
+    Attributes:
+        name: as on the command line and in the weights' file names.
+        body_points: which of the 76 points of `body.joints` the body's positional pose predicts.
+        build_body: makes the body branch with random weights.
+        build_hand: makes the hand branch.
+        build_face: makes the face branch.
+    """
+
+    name: str
+    body_points: tuple[int, ...]
+    build_body: Callable[[], BodyBranch]
+    build_hand: Callable[[], HandBranch]
+    build_face: Callable[[], FaceBranch]
+
+    def __post_init__(self) -> None:
+        outside = [point for point in self.body_points if not 0 <= point < len(POINT_NAMES)]
+        if outside:
+            raise ValueError(f"body_points must be 0..{len(POINT_NAMES) - 1}. Got {outside} in preset {self.name!r}")
+
+
+PRESETS: dict[str, Preset] = {
+    preset.name: preset
+    for preset in (
+        Preset("open", COCO17, build_open_body, build_open_hand, build_open_face),
+        Preset("paper", PAPER_BODY_POINTS, build_paper_body, build_paper_hand, build_paper_face),
+    )
+}
+
+
+def preset(name: str) -> Preset:
+    """The preset of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in PRESETS:
+        raise ValueError(f"preset must be one of {sorted(PRESETS)}. Got {name!r}")
+    return PRESETS[name]
+
+
+def build(preset: Preset) -> Pose2Pose:
+    """The preset's network with random weights."""
+    return Pose2Pose(body=preset.build_body(), hand=preset.build_hand(), face=preset.build_face())

@@ -1,0 +1,73 @@
+"""RotationNet: from the positional pose and the pooled features to rotations and shape (paper sections 3.1, 3.2, 4).
+
+Rotations leave the last layer as six numbers, the first two columns of the matrix before orthonormalization (Zhou et
+al. 2019), as the paper's section 4 says.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import ResidualMLP
+
+IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def matrix_from_6d(six: Tensor) -> Tensor:
+    """(..., 6) two unnormalized columns -> (..., 3, 3) rotation matrices by Gram-Schmidt."""
+    first = F.normalize(six[..., :3], dim=-1)
+    second = six[..., 3:]
+    second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
+    return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)
+
+
+def mirror_rotations(rotations: Tensor) -> Tensor:
+    """(..., 3, 3) rotations of one side -> those of the other, mirrored in the plane x = 0 (S R S, S = diag(-1,1,1)).
+
+    The axis-angle keeps its x and changes the sign of y and z.
+    """
+    signs = rotations.new_tensor([-1.0, 1.0, 1.0])
+    return rotations * signs[:, None] * signs
+
+
+class LinearRotationNet(nn.Module):
+    """The paper's RotationNet: one fully connected layer on [positions, features] (sections 3.1 and 3.2)."""
+
+    def __init__(self, input_size: int, joints: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(input_size, 6 * joints)
+        with torch.no_grad():
+            self.linear.bias.copy_(torch.tensor(IDENTITY_6D).repeat(joints))
+
+    def forward(self, geometry: Tensor, features: Tensor | None = None) -> Tensor:
+        """Predict rotations; geometry (B, F) and features (B, G) are concatenated -> (B, joints, 3, 3)."""
+        vector = geometry if features is None else torch.cat([geometry, features], dim=1)
+        return matrix_from_6d(self.linear(vector).view(len(geometry), -1, 6))
+
+
+class ResidualRotationNet(nn.Module):
+    """A deeper RotationNet for the preset `open`, where geometry is learnt from motion capture without pictures.
+
+    Args:
+        input_size: length F of the geometry vector.
+        joints: number of rotations.
+        hidden: width of the residual network.
+        blocks: number of its residual blocks.
+        features: length G of the picture features, injected through weights that start at zero; 0 for none.
+        feature_drop: probability of dropping a sample's whole feature vector while training.
+    """
+
+    def __init__(
+        self, input_size: int, joints: int, hidden: int, blocks: int, features: int = 0, feature_drop: float = 0.25
+    ) -> None:
+        super().__init__()
+        self.mlp = ResidualMLP(input_size, 6 * joints, hidden, blocks, features, feature_drop)
+        with torch.no_grad():
+            self.mlp.output.bias.copy_(torch.tensor(IDENTITY_6D).repeat(joints))
+
+    def forward(self, geometry: Tensor, features: Tensor | None = None) -> Tensor:
+        """Predict rotations from geometry (B, F) and, if given, features (B, G) -> (B, joints, 3, 3).
+
+        A freshly built network gives identity rotations for a zero vector.
+        """
+        return matrix_from_6d(self.mlp(geometry, features).view(len(geometry), -1, 6))
