@@ -4,7 +4,12 @@ Sources: the public file layout of SMPL-X; joints are the body's 22, the jaw, th
 order index, middle, pinky, ring, thumb.
 """
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
 
 _BODY = (
     "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle", "right_ankle",
@@ -35,7 +40,7 @@ LEFT_HAND = slice(25, 40)
 RIGHT_HAND = slice(40, 55)
 
 
-def forward_kinematics(rotations: np.ndarray, rest_joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def forward_kinematics(rotations: Array, rest_joints: Array) -> tuple[Array, Array]:
     """Pose a skeleton.
 
     Args:

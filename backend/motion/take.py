@@ -19,7 +19,7 @@ from .skeleton import JOINT_COUNT
 
 FORMAT_VERSION = 1
 
-Array = NDArray[np.floating]
+Array = NDArray[np.floating[Any]]
 
 
 class TakeError(ValueError):
@@ -44,7 +44,7 @@ class Take:
     """(T, 10) expression coefficients."""
     times: Array
     """(T,) float64 seconds, the source's own timestamps."""
-    frames: NDArray[np.integer]
+    frames: NDArray[np.integer[Any]]
     """(T,) int64 source frame numbers, from 0."""
     joints_cam: Array
     """(T, 55, 3) metres in camera axes (OpenCV: x right, y down, z forward)."""
@@ -58,7 +58,7 @@ class Take:
     """(2,) pixels."""
     principal_point: Array
     """(2,) pixels."""
-    image_size: NDArray[np.integer]
+    image_size: NDArray[np.integer[Any]]
     """(2,) width, height in pixels."""
     mocap_frame_rate: float
     """Frames a second of the source, on average."""
@@ -162,8 +162,8 @@ def _from_amass(data: dict[str, Any]) -> Take:
         poses = np.insert(poses, [66] * 9, 0.0, axis=1)
     poses = np.pad(poses[:, :165], ((0, 0), (0, max(0, 165 - poses.shape[1]))))
     expression = next((data[k] for k in ("expression", "expressions") if k in data), np.zeros((count, 10)))
-    unknown = {name: np.full(shape, np.nan, np.float32) for name, shape in _shapes(count).items()}
-    known = {
+    unknown: dict[str, Any] = {name: np.full(shape, np.nan, np.float32) for name, shape in _shapes(count).items()}
+    known: dict[str, Any] = {
         "poses": poses,
         "trans": np.asarray(data["trans"], np.float32),
         "betas": np.resize(np.pad(np.ravel(data.get("betas", np.zeros(10))), (0, 10)), 10).astype(np.float32),

@@ -1,0 +1,83 @@
+"""`pose2pose info`: what is installed, what it can do, and how to get what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from .blend import BlendError, blender_program
+from .device import DEVICE_NAMES, DeviceError, inference_dtype, pick_device
+from .motion.body_file import OPEN_BODY, BodyFileError, load_body
+from .summary import versions
+from .weights import PARTS, WEIGHTS_FOLDER, describe_weights, part_path
+
+NEEDED = {
+    "bpy": "pip install 'pose2pose[blender]', or put Blender 4.2 or newer on the PATH (only for animate)",
+}
+DEFAULT_PRESET = "open"
+DETECTOR = "person_detector.safetensors"
+
+
+def collect() -> dict[str, Any]:
+    """Versions, devices, weights, body, and a list of what is missing with the way to get it."""
+    missing = []
+    found = versions()
+    blender = _blender()
+    if found["bpy"] is None and blender is None:
+        missing.append(f"Blender: {NEEDED['bpy']}")
+    weights = [
+        {"file": file.path.name, "megabytes": round(file.size / 1e6, 1), **file.metadata} for file in describe_weights()
+    ]
+    wanted = [part_path(DEFAULT_PRESET, part) for part in PARTS] + [WEIGHTS_FOLDER / DETECTOR]
+    missing += [f"{path}: part of the package, reinstall it" for path in wanted if not path.is_file()]
+    body = _body(missing)
+    return {
+        "versions": found,
+        "blender_program": blender,
+        "devices": _devices(),
+        "body": body,
+        "weights": weights,
+        "missing": missing,
+    }
+
+
+def as_text(facts: dict[str, Any]) -> str:
+    """The facts for people."""
+    lines = [f"{name:14} {number or 'not installed'}" for name, number in facts["versions"].items()]
+    lines.append(f"{'blender':14} {facts['blender_program'] or 'no program on the PATH'}")
+    lines += [f"{'device':14} {device}" for device in facts["devices"]]
+    lines.append(f"{'body':14} {facts['body']}")
+    for file in facts["weights"]:
+        lines.append(f"{'weights':14} {file['file']}, {file['megabytes']} MB")
+        lines += [f"{'':17}{key}: {value}" for key, value in file.items() if key not in ("file", "megabytes")]
+    lines += [f"{'missing':14} {what}" for what in facts["missing"]]
+    return "\n".join(lines if facts["missing"] else [*lines, f"{'missing':14} nothing"])
+
+
+def _blender() -> str | None:
+    try:
+        return blender_program()
+    except BlendError as error:
+        return str(error)
+
+
+def _devices() -> list[str]:
+    found = []
+    for name in DEVICE_NAMES[1:]:
+        try:
+            device = pick_device(name)
+        except DeviceError:
+            continue
+        title = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{torch.get_num_threads()} threads"
+        found.append(f"{name} ({title if device.type != 'mps' else 'Apple GPU'}, {inference_dtype(device)})")
+    return found
+
+
+def _body(missing: list[str]) -> str:
+    try:
+        body = load_body()
+    except BodyFileError as error:
+        missing.append(f"the open body: {error}")
+        return "none"
+    return f"{body.name}, {len(body.v_template)} vertices, {OPEN_BODY}"

@@ -1,0 +1,77 @@
+"""The camera that filmed: what is known of its focal length."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frames import Source, VideoError
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A pinhole camera with its principal point in the middle of the picture."""
+
+    focal: float
+    """Pixels."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    origin: str
+    """Where the focal length comes from: `file`, `given` or `assumed`."""
+
+    @property
+    def focal_xy(self) -> NDArray[np.float64]:
+        """(2,) pixels."""
+        return np.full(2, self.focal)
+
+    @property
+    def principal_point(self) -> NDArray[np.float64]:
+        """(2,) pixels."""
+        return np.array(self.size) / 2
+
+    def project(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """(..., 3) metres in camera axes -> (..., 2) pixels."""
+        depth = np.maximum(points[..., 2:], 1e-3)
+        return np.asarray(points[..., :2] / depth * self.focal + self.principal_point)
+
+    def __str__(self) -> str:
+        how = {
+            "file": "recorded in the file",
+            "given": "as given",
+            "assumed": "assumed, change it with --focal or --fov",
+        }
+        return f"focal length {self.focal:.0f} px, {self.field_of_view:.0f} degrees wide, {how[self.origin]}"
+
+    @property
+    def field_of_view(self) -> float:
+        """Degrees over the longer side of the picture."""
+        return math.degrees(2 * math.atan(max(self.size) / 2 / self.focal))
+
+
+def choose_lens(source: Source, *, focal: float | None = None, fov: float | None = None) -> Lens:
+    """What the user gives counts first, then what the file records; else a focal length of the picture's diagonal.
+
+    Args:
+        source: the video or picture.
+        focal: pixels.
+        fov: field of view over the longer side in degrees; not together with `focal`.
+
+    Raises:
+        VideoError: a focal length or a field of view that no camera has.
+    """
+    size = (source.width, source.height)
+    if focal is not None and not focal > 0:
+        raise VideoError(f"the focal length must be positive, got {focal:g} px")
+    if fov is not None and not 0 < fov < 180:
+        raise VideoError(f"the field of view must lie between 0 and 180 degrees, got {fov:g}")
+    if focal is not None:
+        return Lens(focal, size, "given")
+    if fov is not None:
+        return Lens(max(size) / 2 / math.tan(math.radians(fov) / 2), size, "given")
+    if source.focal is not None:
+        return Lens(source.focal, size, "file")
+    return Lens(math.hypot(*size), size, "assumed")

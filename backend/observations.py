@@ -1,0 +1,126 @@
+"""What the network said about one person, frame by frame, as small arrays; and how gaps in it are bridged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .crops import CropTransform, ray_rotation, smooth_boxes
+from .lens import Lens
+from .motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from .motion.skeleton import JOINT_COUNT
+from .tracking import Track, box_overlap
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SURE_SCORE = 0.2
+"""A keypoint from this score on counts as seen."""
+SURE_POINTS = 4
+"""So many keypoints must be seen, or the frame says nothing about where the person is."""
+FOUND_SCORE = 0.3
+"""Mean score from which the network finds a person whom the detector missed."""
+CONTESTED_OVERLAP = 0.3
+"""A bridged box that overlaps somebody else's this much may show that person instead."""
+
+
+class Observations:
+    """One person's raw results; row i belongs to frame `track.frames[i]`.
+
+    Attributes:
+        track: the person's boxes over time.
+        boxes: (T, 4) smoothed, what the crops are cut by.
+        contested: (T,) where a bridged box overlaps somebody else's.
+        filled: (T,) rows that the network has been asked about.
+        rotations: (T, 55, 3, 3) local, the root's in camera axes of the frame.
+        betas: (T, 10).
+        expression: (T, 10).
+        keypoints: (T, 17, 3) pixels of the frame and score.
+        hand_scores: (T, 2) presence of the left and the right hand.
+        face_scores: (T,).
+    """
+
+    def __init__(self, track: Track, others: list[Track], lens: Lens) -> None:
+        count = len(track)
+        self.track = track
+        self.lens = lens
+        self.boxes = smooth_boxes(track.boxes, track.times)
+        self.contested = _contested(track, others)
+        self.filled: Mask = np.zeros(count, dtype=bool)
+        self.rotations = np.zeros((count, JOINT_COUNT, 3, 3), dtype=np.float32)
+        self.betas = np.zeros((count, 10), dtype=np.float32)
+        self.expression = np.zeros((count, 10), dtype=np.float32)
+        self.keypoints = np.zeros((count, 17, 3), dtype=np.float32)
+        self.hand_scores = np.zeros((count, 2), dtype=np.float32)
+        self.face_scores = np.zeros(count, dtype=np.float32)
+
+    def row(self, frame: int) -> int | None:
+        """The row of a source frame; None if the person is not in it."""
+        row = int(np.searchsorted(self.track.frames, frame))
+        return row if row < len(self.track) and self.track.frames[row] == frame else None
+
+    def fill(self, row: int, transform: CropTransform, results: dict[str, NDArray[np.float32]]) -> None:
+        """Store the network's results for one crop, turned and moved from the crop into the frame.
+
+        Args:
+            row: of the arrays.
+            transform: of the crop.
+            results: `rotations` (55, 3, 3), `betas`, `expression`, `keypoints` (17, 3) in pixels of the crop,
+                `hand_scores` (2,), `face_scores` ().
+        """
+        for name, value in results.items():
+            getattr(self, name)[row] = value
+        turn = ray_rotation(transform.center, self.lens.focal_xy, self.lens.principal_point)
+        self.rotations[row, 0] = turn @ results["rotations"][0]
+        self.keypoints[row, :, :2] = transform.to_frame(results["keypoints"][:, :2])
+        self.filled[row] = True
+
+    @property
+    def found(self) -> Mask:
+        """(T,) rows that say where the person is: tracked there, or found by the network where nobody else stands."""
+        scores = self.keypoints[..., 2]
+        rescued = ~self.contested & (scores.mean(axis=1) >= FOUND_SCORE)
+        sure = (scores >= SURE_SCORE).sum(axis=1) >= SURE_POINTS
+        return np.asarray(self.filled & sure & (self.track.seen | rescued))
+
+
+def bridge_rotations(rotations: NDArray[np.floating[Any]], known: Mask, times: Array) -> Array:
+    """Rotations of unknown frames from their known neighbors: turned evenly between them, held at the ends.
+
+    Args:
+        rotations: (T, J, 3, 3).
+        known: (T,), at least one True.
+        times: (T,) seconds.
+
+    Returns:
+        (T, J, 3, 3).
+    """
+    bridged = np.array(rotations, dtype=np.float64)
+    rows = np.flatnonzero(known)
+    gaps = np.flatnonzero(~known)
+    after = np.searchsorted(rows, gaps).clip(0, len(rows) - 1)
+    before = (np.searchsorted(rows, gaps) - 1).clip(0, len(rows) - 1)
+    first, second = rows[before], rows[after]
+    span = np.maximum(times[second] - times[first], 1e-9)
+    share = np.where(first == second, 0.0, (times[gaps] - times[first]) / span)
+    turn = axis_angle_from_matrix(np.swapaxes(bridged[first], -1, -2) @ bridged[second])
+    bridged[gaps] = bridged[first] @ matrix_from_axis_angle(turn * share[:, None, None])
+    return bridged
+
+
+def bridge_values(values: NDArray[np.floating[Any]], known: Mask, times: Array) -> Array:
+    """(T, C) values of unknown frames from their known neighbors: linear between them, held at the ends."""
+    return np.stack([np.interp(times, times[known], column[known]) for column in np.asarray(values).T], axis=1)
+
+
+def _contested(track: Track, others: list[Track]) -> Mask:
+    contested = np.zeros(len(track), dtype=bool)
+    for row in np.flatnonzero(~track.seen):
+        frame = track.frames[row]
+        for other in others:
+            place = int(np.searchsorted(other.frames, frame))
+            if place < len(other) and other.frames[place] == frame:
+                contested[row] |= box_overlap(track.boxes[row], other.boxes[place]) > CONTESTED_OVERLAP
+    return contested

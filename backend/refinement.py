@@ -1,0 +1,210 @@
+"""Refinement of a whole take: the body is moved until its joints lie on the detected points, smoothly over time.
+
+The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
+optimized together (Adam on 6D rotations): the projected COCO points against the detected ones, weighted by their
+scores; a robust pull to the network's rotations, which saturates so that a flipped frame gives way to its
+neighbors; and the accelerations of the joints. Long takes are refined in overlapping windows, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .body.joints import COCO17
+from .body.layer import BodyLayer
+from .model.camera import project
+from .model.rotation import matrix_from_6d
+
+Array = NDArray[np.floating[Any]]
+
+BODY_JOINTS = 22
+WINDOW = 200
+"""Frames optimized at once."""
+OVERLAP = 30
+"""Frames at a window's end that only give context and are optimized again by the next window."""
+STEPS = 200
+ROTATION_RATE = 0.01
+TRANSLATION_RATE = 0.02
+REFERENCE_STEP = 1 / 30
+"""Seconds; accelerations are measured per squared step of this length, whatever the source's frame rate."""
+
+
+@dataclass(frozen=True)
+class RefinementInput:
+    """The network's motion of one person over T frames, camera axes."""
+
+    rotations: Array
+    """(T, 55, 3, 3) local rotations, the root's in camera axes."""
+    trans: Array
+    """(T, 3) metres: pelvis minus rest pelvis."""
+    betas: Array
+    """(10,)."""
+    keypoints: Array
+    """(T, 17, 3) COCO points: x, y in pixels of the frame, score 0..1 (0 where nothing was detected)."""
+    times: Array
+    """(T,) seconds."""
+    focal: Array
+    """(2,) pixels."""
+    principal_point: Array
+    """(2,) pixels."""
+
+
+@dataclass(frozen=True)
+class RefinedMotion:
+    """The refined motion, shapes and units as in `RefinementInput`."""
+
+    rotations: Array
+    trans: Array
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights of the energy's terms; distances on the picture are in person heights, in space in metres."""
+
+    reprojection: float = 100.0
+    huber: float = 0.03
+    """Person heights; a detected point farther off than this pulls with constant force."""
+    pull: float = 0.5
+    pull_saturation: float = 0.25
+    """Squared 6D distance beyond which the pull to the network's rotation fades."""
+    joint_acceleration: float = 20.0
+    """On joints relative to the pelvis, (metres per squared reference step)^2; more would flatten fast motion."""
+    root_acceleration: float = 200.0
+    """On the pelvis itself; depth is the least certain of all, and this is what steadies it."""
+    rotation_acceleration: float = 1.0
+    """On local rotations: twists that move no joint (wrists, head) would flicker otherwise."""
+
+
+def refine(
+    motion: RefinementInput,
+    layer: BodyLayer,
+    *,
+    weights: Weights | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> RefinedMotion:
+    """Fit a take to its detected points over time; fingers, jaw and eyes stay as they are.
+
+    Args:
+        motion: the network's motion.
+        layer: the body the rotations belong to.
+        weights: weights of the terms; None for the defaults.
+        progress: called with (frames done, frames in all) after each window.
+
+    Returns:
+        The refined motion. Takes of fewer than three frames have no acceleration and are fitted to their points only.
+    """
+    count = len(motion.rotations)
+    rotations = np.array(motion.rotations, dtype=np.float32)
+    trans = np.array(motion.trans, dtype=np.float32)
+    start = 0
+    while start < count:
+        stop = min(start + WINDOW, count)
+        window = slice(start, stop)
+        context = slice(max(0, start - 2), start)
+        energy = _Energy(motion, layer, window, (rotations[context], trans[context]), weights or Weights())
+        rotations[window, :BODY_JOINTS], trans[window] = _minimize(energy)
+        start = count if stop == count else stop - OVERLAP
+        if progress is not None:
+            progress(start, count)
+    return RefinedMotion(rotations=rotations, trans=trans)
+
+
+def _minimize(energy: _Energy) -> tuple[Array, Array]:
+    """Adam on the window's 6D rotations and translations -> (W, 22, 3, 3) and (W, 3)."""
+    six, trans = energy.initial
+    six, trans = six.clone().requires_grad_(), trans.clone().requires_grad_()
+    optimizer = torch.optim.Adam(
+        [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}], fused=True
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, eta_min=1e-4)
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        energy(six, trans).backward()
+        optimizer.step()
+        schedule.step()
+    return matrix_from_6d(six.detach()).numpy(), trans.detach().numpy()
+
+
+class _Energy:
+    """The energy of one window as a function of its rotations and translations."""
+
+    def __init__(
+        self,
+        motion: RefinementInput,
+        layer: BodyLayer,
+        window: slice,
+        context: tuple[Array, Array],
+        weights: Weights,
+    ) -> None:
+        first = window.start - len(context[0])
+        self.layer = layer
+        self.weights = weights
+        self.focal = _tensor(motion.focal)
+        self.principal_point = _tensor(motion.principal_point)
+        self.keypoints = _tensor(motion.keypoints[window, :, :2])
+        self.scores = _tensor(motion.keypoints[window, :, 2]).clamp(0, 1)
+        self.times = _tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
+        self.initial = (_six(_tensor(motion.rotations[window, :BODY_JOINTS])), _tensor(motion.trans[window]))
+        self.context = (_six(_tensor(context[0][:, :BODY_JOINTS])), _tensor(context[1]))
+        self.betas = _tensor(motion.betas).expand(window.stop - first, -1)
+        self.heights = self._heights()
+
+    def __call__(self, six: Tensor, trans: Tensor) -> Tensor:
+        """(W, 22, 6), (W, 3) -> the energy, a scalar."""
+        weights = self.weights
+        known = len(self.context[0])
+        all_six, all_trans = torch.cat([self.context[0], six]), torch.cat([self.context[1], trans])
+        points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
+        energy = weights.reprojection * self._reprojection((points + all_trans[:, None])[known:])
+        energy = energy + weights.pull * self._pull(six)
+        if len(all_six) < 3:
+            return energy
+        joints = points[:, :BODY_JOINTS] - points[:, :1]
+        energy = energy + weights.joint_acceleration * self._acceleration(joints).sum(1).mean()
+        energy = energy + weights.root_acceleration * self._acceleration(all_trans).mean()
+        return energy + weights.rotation_acceleration * self._acceleration(all_six).sum(1).mean()
+
+    def _heights(self) -> Tensor:
+        """(W, 1) size of the person on the picture, pixels: the larger side of the box around the projected points."""
+        six, trans = self.initial
+        with torch.no_grad():
+            points, _ = self.layer.skeleton(matrix_from_6d(six), self.betas[-len(six) :])
+            pixels = self._project(points + trans[:, None])
+        return (pixels.amax(1) - pixels.amin(1)).amax(-1, keepdim=True).clamp_min(1.0)
+
+    def _project(self, points: Tensor) -> Tensor:
+        return project(points[:, list(COCO17)], self.focal, self.principal_point)
+
+    def _reprojection(self, points: Tensor) -> Tensor:
+        error = (self._project(points) - self.keypoints).norm(dim=-1) / self.heights
+        huber = torch.nn.functional.huber_loss(
+            error, torch.zeros_like(error), delta=self.weights.huber, reduction="none"
+        )
+        return (self.scores * huber).mean() / self.weights.huber
+
+    def _pull(self, six: Tensor) -> Tensor:
+        distance = (six - self.initial[0]).square().sum(-1)
+        return (distance / (1 + distance / self.weights.pull_saturation)).sum(1).mean()
+
+    def _acceleration(self, values: Tensor) -> Tensor:
+        """(N, ..., C) -> (N - 2, ...) squared second derivative by unevenly spaced differences."""
+        steps = self.times.diff().view(-1, *[1] * (values.dim() - 1))
+        velocity = values.diff(dim=0) / steps
+        between = (steps[1:] + steps[:-1]) / 2
+        return (velocity.diff(dim=0) / between).square().sum(-1)
+
+
+def _six(rotations: Tensor) -> Tensor:
+    """(..., 3, 3) -> (..., 6), the first two columns."""
+    return torch.cat([rotations[..., 0], rotations[..., 1]], dim=-1)
+
+
+def _tensor(values: Array) -> Tensor:
+    return torch.as_tensor(np.asarray(values), dtype=torch.float32)

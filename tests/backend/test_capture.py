@@ -1,0 +1,240 @@
+"""The whole pipeline on a real clip, and its parts at their edges."""
+
+import numpy as np
+import pytest
+
+from pose2pose.backend.assembly import steady_translation
+from pose2pose.backend.capture import CaptureError, capture
+from pose2pose.backend.confidence import joint_confidence
+from pose2pose.backend.crops import crop_transform
+from pose2pose.backend.frames import VideoError
+from pose2pose.backend.lens import Lens, choose_lens
+from pose2pose.backend.motion.placement import WORLD_FROM_CAMERA, world_from_camera
+from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.backend.motion.skeleton import JOINT_INDEX, LEFT_HAND
+from pose2pose.backend.motion.take import load_take, save_take
+from pose2pose.backend.observations import Observations, bridge_rotations, bridge_values
+from pose2pose.backend.tracking import Track
+from pose2pose.backend.video import open_source
+
+COCO_LIMBS = {
+    "left_shoulder": 5, "right_shoulder": 6, "left_elbow": 7, "right_elbow": 8, "left_knee": 13, "right_knee": 14,
+    "left_ankle": 15, "right_ankle": 16,
+}  # fmt: skip
+
+
+def facing(take) -> np.ndarray:
+    """(T, 3) where the person's front points, camera axes."""
+    root = WORLD_FROM_CAMERA.T @ matrix_from_axis_angle(take.poses[:, :3])
+    return root[..., 2]
+
+
+def reprojection_error(take) -> float:
+    """Mean distance between the body's limb joints and the detected keypoints, as a share of the box's height."""
+    joints = take.joints_img[:, [JOINT_INDEX[name] for name in COCO_LIMBS]]
+    points = take.raw["keypoints"][:, list(COCO_LIMBS.values())]
+    distance = np.linalg.norm(joints - points[..., :2], axis=-1)[points[..., 2] > 0.3]
+    return float(distance.mean() / (take.boxes[:, 3] - take.boxes[:, 1]).mean())
+
+
+def test_both_people_are_captured_with_their_motion(captured):
+    walking, standing = captured.takes
+    assert (walking.person, standing.person) == (1, 2)
+    assert walking.frames.tolist() == standing.frames.tolist() == list(range(6))
+    np.testing.assert_allclose(walking.times, np.arange(6) / 30, atol=1e-3)
+    assert walking.mocap_frame_rate == pytest.approx(30, rel=1e-2)
+    assert walking.image_size.tolist() == [480, 458]
+    assert walking.boxes[0, 0] > 240 > standing.boxes[0, 2]
+
+
+def test_people_face_where_they_do_in_the_picture(captured):
+    walking, standing = (facing(take).mean(axis=0) for take in captured.takes)
+    assert walking[0] < -0.5, "she walks to the left of the picture"
+    assert standing[2] < -0.5, "he faces the camera"
+
+
+def test_the_body_lies_on_the_person(captured):
+    for take in captured.takes:
+        assert reprojection_error(take) < 0.06
+        assert np.all(take.joints_cam[..., 2] > 2)
+        assert take.confidence[:, JOINT_INDEX["left_hip"]].min() > 0.3
+
+
+def test_left_is_the_persons_left(captured):
+    standing = captured.takes[1]
+    left, right = (standing.joints_img[:, JOINT_INDEX[f"{side}_shoulder"], 0] for side in ("left", "right"))
+    assert np.all(left > right), "he faces the camera, so his left is on the right of the picture"
+
+
+def test_world_and_camera_agree(captured):
+    for take in captured.takes:
+        rest = captured.body.rest_joints(take.betas)[0]
+        np.testing.assert_allclose(take.trans + rest, world_from_camera(take.joints_cam[:, 0]), atol=1e-4)
+
+
+def test_takes_survive_the_file(captured, tmp_path):
+    save_take(captured.takes[0], tmp_path / "person1.npz")
+    again = load_take(tmp_path / "person1.npz")
+    np.testing.assert_array_equal(again.poses, captured.takes[0].poses)
+    assert set(again.raw) == {"poses_raw", "trans_raw", "keypoints"}
+    assert again.body == "open"
+
+
+def test_refinement_calms_the_motion_and_the_raw_one_is_kept(captured):
+    for take in captured.takes:
+        shaking = [np.abs(np.diff(t.poses[:, :66], n=2, axis=0)).mean() for t in (take, take.with_raw_motion())]
+        assert shaking[0] < 0.5 * shaking[1]
+
+
+def test_the_result_says_how_it_came_about(captured):
+    assert set(captured.seconds) >= {"load", "decode", "detect", "crop", "network", "refine"}
+    assert captured.frames == 6
+    assert captured.frames_per_second > 0
+    assert not captured.stopped
+    assert captured.lens.origin == "assumed"
+    assert any("focal length" in note for note in captured.notes)
+
+
+def test_one_picture_gives_a_take_of_one_frame(clip_frames, tmp_path):
+    import cv2
+
+    cv2.imwrite(str(tmp_path / "still.png"), clip_frames[3][..., ::-1])
+    result = capture(tmp_path / "still.png", people="largest", device="cpu", fov=50)
+    (take,) = result.takes
+    assert len(take) == 1
+    assert take.focal[0] == pytest.approx(240 / np.tan(np.radians(25)))
+    assert len(result.people) == 2
+
+
+def test_people_step_and_no_refinement(clip):
+    result = capture(clip, people="2", end=8, step=4, refine=False, device="cpu")
+    (take,) = result.takes
+    assert (take.person, take.frames.tolist()) == (2, [0, 4, 8])
+    assert take.mocap_frame_rate == pytest.approx(7.5, rel=1e-2)
+    np.testing.assert_array_equal(take.poses[:, :66], take.raw["poses_raw"][:, :66])
+
+
+def test_stopping_keeps_what_is_done(clip):
+    seen = []
+    result = capture(
+        clip,
+        people="largest",
+        refine=False,
+        device="cpu",
+        end=11,
+        progress=lambda message: seen.append(message),
+        cancelled=lambda: bool(seen) and seen[-1].stage == "capture",
+    )
+    assert result.stopped
+    assert 0 < len(result.takes[0]) < 12
+    assert seen[-1].people == 1
+
+
+def test_stopping_before_anybody_was_captured_says_so(clip):
+    with pytest.raises(CaptureError, match="nothing was captured yet"):
+        capture(clip, device="cpu", cancelled=lambda: True)
+
+
+def test_nobody_and_the_wrong_person_are_errors(clip, tmp_path, write_video):
+    gray = np.full((240, 320, 3), 90, np.uint8)
+    with pytest.raises(CaptureError, match=r"no person was found in the 4 frames of .*empty\.mp4"):
+        capture(write_video(tmp_path / "empty.mp4", [gray] * 4, [0, 0.1, 0.2, 0.3]), device="cpu")
+    with pytest.raises(CaptureError, match=r"person 7 was asked for.*persons 1 to 2"):
+        capture(clip, people="1,7", end=1, device="cpu")
+    with pytest.raises(CaptureError, match="got 'everyone'"):
+        capture(clip, people="everyone", end=1, device="cpu")
+
+
+@pytest.mark.slow
+def test_the_whole_clip_and_a_cut_off_one(clip, tmp_path):
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(clip.read_bytes()[: clip.stat().st_size * 9 // 10])
+    whole, cut = capture(clip, device="cpu"), capture(path, device="cpu")
+    assert [len(take) for take in whole.takes] == [24, 24]
+    assert all(reprojection_error(take) < 0.06 for take in whole.takes)
+    assert all(10 < len(take) < 24 for take in cut.takes)
+    assert any("cut.mp4" in note and "kept" in note for note in cut.notes)
+    step = np.diff(whole.takes[0].joints_cam[:, 0, 0])
+    assert np.all(step < 0), "she keeps walking to the left"
+
+
+def test_focal_length_given_counts_before_recorded_before_assumed(clip):
+    source = open_source(clip)
+    assert choose_lens(source).focal == pytest.approx(np.hypot(480, 458))
+    source.focal = 700.0
+    assert choose_lens(source) == Lens(700.0, (480, 458), "file")
+    assert choose_lens(source, focal=500).origin == "given"
+    assert choose_lens(source, fov=90).focal == pytest.approx(240)
+    with pytest.raises(VideoError, match="between 0 and 180"):
+        choose_lens(source, fov=200)
+
+
+def observations(seen: list[bool]) -> Observations:
+    """Somebody who stands still, found by the detector where `seen` says so; no results yet."""
+    count = len(seen)
+    track = Track(
+        person=1,
+        frames=np.arange(count),
+        times=np.arange(count) / 10,
+        boxes=np.tile([100.0, 100, 200, 300], (count, 1)),
+        keypoints=np.zeros((count, 17, 3)),
+        seen=np.array(seen),
+    )
+    return Observations(track, [], Lens(500.0, (640, 480), "given"))
+
+
+def results(score: float) -> dict[str, np.ndarray]:
+    """The network's answer for a crop, all keypoints in its middle."""
+    return {
+        "rotations": np.tile(np.eye(3, dtype=np.float32), (55, 1, 1)),
+        "betas": np.zeros(10, np.float32),
+        "expression": np.zeros(10, np.float32),
+        "keypoints": np.tile(np.array([192, 256, score], np.float32), (17, 1)),
+        "hand_scores": np.zeros(2, np.float32),
+        "face_scores": np.float32(0),
+    }
+
+
+def test_results_land_in_the_frame_turned_by_the_viewing_ray():
+    seen = observations([True])
+    seen.fill(0, crop_transform(seen.boxes[0]), results(0.9))
+    np.testing.assert_allclose(seen.keypoints[0, :, :2], np.tile([150, 200], (17, 1)), atol=1e-3)
+    ray = np.array([150 - 320, 200 - 240, 500.0])
+    np.testing.assert_allclose(seen.rotations[0, 0] @ [0, 0, 1], ray / np.linalg.norm(ray), atol=1e-5)
+    np.testing.assert_array_equal(seen.rotations[0, 1], np.eye(3))
+
+
+def test_the_network_finds_who_the_detector_missed_but_not_who_is_hidden():
+    seen = observations([True, False, False, True])
+    for row, score in enumerate((0.8, 0.7, 0.05, 0.8)):
+        seen.fill(row, crop_transform(seen.boxes[row]), results(score))
+    assert seen.found.tolist() == [True, True, False, True]
+
+
+def test_gaps_are_turned_through_evenly():
+    angles = np.array([0.0, 9, 9, 0.9, 9])
+    rotations = matrix_from_axis_angle(np.stack([0 * angles, 0 * angles, angles], axis=1))[:, None]
+    known, times = np.array([True, False, False, True, False]), np.array([0, 1, 2, 3, 4.0])
+    bridged = bridge_rotations(rotations, known, times)
+    expected = matrix_from_axis_angle(np.array([[0, 0, angle] for angle in (0, 0.3, 0.6, 0.9, 0.9)]))
+    np.testing.assert_allclose(bridged[:, 0], expected, atol=1e-9)
+    np.testing.assert_allclose(bridge_values(angles[:, None], known, times)[:, 0], [0, 0.3, 0.6, 0.9, 0.9])
+
+
+def test_a_jump_in_depth_is_bridged_and_walking_away_is_not():
+    times = np.arange(60) / 30
+    walk = np.stack([0 * times, 0 * times, 4 + 1.5 * times], axis=1)
+    jumping = walk.copy()
+    jumping[20:24, 2] *= 0.4
+    steady = steady_translation(jumping, np.arange(60) != 40, times)
+    np.testing.assert_allclose(steady, walk, atol=1e-9)
+    np.testing.assert_array_equal(steady_translation(walk[:1], np.array([True]), times[:1]), walk[:1])
+
+
+def test_confidence_comes_from_the_points_next_to_a_joint():
+    scores = np.zeros((1, 17))
+    scores[0, [5, 7, 11, 12]] = [0.9, 0.4, 0.8, 0.6]
+    confidence = joint_confidence(scores, np.array([[0.7, 0.0]]), np.array([0.2]))[0]
+    expected = {"left_shoulder": 0.9, "left_elbow": 0.4, "pelvis": 0.7, "right_elbow": 0.0, "jaw": 0.2, "head": 0.0}
+    assert {name: pytest.approx(confidence[JOINT_INDEX[name]]) for name in expected} == expected
+    assert np.all(confidence[LEFT_HAND] == 0.7)

@@ -1,0 +1,126 @@
+"""Refinement moves a noisy take onto its detected points and steadies it."""
+
+import numpy as np
+import pytest
+
+from pose2pose.backend.body.joints import COCO17
+from pose2pose.backend.body.layer import BodyLayer
+from pose2pose.backend.motion.body_file import load_body
+from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.backend.refinement import RefinementInput, refine
+
+torch = pytest.importorskip("torch")
+
+FOCAL = np.array([1000.0, 1000.0])
+CENTER = np.array([320.0, 240.0])
+FACING_CAMERA = np.diag([1.0, -1.0, -1.0])
+
+
+@pytest.fixture(scope="module")
+def layer() -> BodyLayer:
+    return BodyLayer(load_body())
+
+
+def swinging_arms(count: int, rate: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rotations (T, 55, 3, 3), trans (T, 3) and times of somebody who swings arms and legs, 4 m away."""
+    times = np.arange(count) / rate
+    swing = np.sin(2 * np.pi * times)[:, None]
+    axis_angle = np.zeros((count, 55, 3))
+    axis_angle[:, 1], axis_angle[:, 2] = 0.5 * swing * [1, 0, 0], -0.5 * swing * [1, 0, 0]
+    axis_angle[:, 16], axis_angle[:, 17] = [0, 0, -1.0] + swing * [0, 0.5, 0], [0, 0, 1.0] + swing * [0, 0.5, 0]
+    axis_angle[:, 18], axis_angle[:, 19] = [0, -0.6, 0], [0, 0.6, 0]
+    rotations = matrix_from_axis_angle(axis_angle)
+    rotations[:, 0] = FACING_CAMERA
+    trans = np.stack([0.3 * times, 0 * times, 4 + 0 * times], axis=1)
+    return rotations, trans, times
+
+
+def points(layer: BodyLayer, rotations: np.ndarray, trans: np.ndarray) -> np.ndarray:
+    """(T, 76, 3) points in camera axes."""
+    posed, _ = layer.skeleton(torch.tensor(rotations, dtype=torch.float32), torch.zeros(len(rotations), 10))
+    return posed.numpy() + trans[:, None]
+
+
+def seen(camera_points: np.ndarray) -> np.ndarray:
+    """(T, 17, 3) perfect detections of the COCO points."""
+    coco = camera_points[:, list(COCO17)]
+    pixels = coco[..., :2] / coco[..., 2:] * FOCAL + CENTER
+    return np.concatenate([pixels, np.ones((*pixels.shape[:2], 1))], axis=-1)
+
+
+def noisy_take(layer: BodyLayer, count: int, rate: float, seed: int) -> tuple[np.ndarray, RefinementInput]:
+    """True points (T, 76, 3) and a take whose every frame is off by random rotations and depth."""
+    random = np.random.default_rng(seed)
+    rotations, trans, times = swinging_arms(count, rate)
+    truth = points(layer, rotations, trans)
+    noisy = rotations @ matrix_from_axis_angle(random.normal(0, 0.12, (count, 55, 3)))
+    moved = trans + random.normal(0, [0.01, 0.01, 0.08], (count, 3))
+    keypoints = seen(truth)
+    keypoints[..., :2] += random.normal(0, 1.0, keypoints[..., :2].shape)
+    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, times, FOCAL, CENTER)
+
+
+def jitter(joints: np.ndarray) -> float:
+    """Mean second difference of the joints, metres a frame squared."""
+    return float(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).mean())
+
+
+def root_relative_error(joints: np.ndarray, truth: np.ndarray) -> float:
+    return float(np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1).mean())
+
+
+def test_comes_closer_to_the_truth_and_stops_flickering(layer: BodyLayer) -> None:
+    truth, noisy = noisy_take(layer, 30, 30.0, seed=0)
+    before = points(layer, noisy.rotations, noisy.trans)
+    refined = refine(noisy, layer)
+    after = points(layer, refined.rotations, refined.trans)
+    assert root_relative_error(after, truth) < 0.6 * root_relative_error(before, truth)
+    assert jitter(after[:, :22]) < 0.3 * jitter(before[:, :22])
+    pixels = seen(after)[..., :2] - seen(truth)[..., :2]
+    assert np.linalg.norm(pixels, axis=-1).mean() < 4.0
+
+
+def test_a_flipped_frame_gives_way_to_its_neighbors(layer: BodyLayer) -> None:
+    truth, noisy = noisy_take(layer, 15, 30.0, seed=1)
+    noisy.rotations[7, 0] = np.diag([-1.0, -1.0, 1.0])
+    noisy.keypoints[7, :, 2] = 0.0
+    before = points(layer, noisy.rotations, noisy.trans)[7:8]
+    refined = refine(noisy, layer)
+    after = points(layer, refined.rotations, refined.trans)[7:8]
+    assert root_relative_error(after, truth[7:8]) < 0.5 * root_relative_error(before, truth[7:8])
+
+
+def test_unseen_frames_are_bridged(layer: BodyLayer) -> None:
+    truth, noisy = noisy_take(layer, 24, 30.0, seed=2)
+    noisy.keypoints[10:14, :, 2] = 0.0
+    refined = refine(noisy, layer)
+    bridged = points(layer, refined.rotations, refined.trans)[10:14]
+    assert np.linalg.norm(bridged - truth[10:14], axis=-1).mean() < 0.15
+
+
+@pytest.mark.slow
+def test_windows_meet_without_a_kink(layer: BodyLayer) -> None:
+    _, noisy = noisy_take(layer, 230, 30.0, seed=3)
+    refined = refine(noisy, layer)
+    acceleration = np.linalg.norm(np.diff(points(layer, refined.rotations, refined.trans)[:, :22], 2, axis=0), axis=-1)
+    seams = acceleration[165:175].mean()
+    assert seams < 2 * acceleration.mean()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_one_or_two_frames_are_fitted_to_their_points(layer: BodyLayer, count: int) -> None:
+    truth, noisy = noisy_take(layer, count, 30.0, seed=4)
+    before = points(layer, noisy.rotations, noisy.trans)
+    refined = refine(noisy, layer)
+    after = points(layer, refined.rotations, refined.trans)
+
+    def off(camera_points: np.ndarray) -> float:
+        return float(np.linalg.norm(seen(camera_points)[..., :2] - seen(truth)[..., :2], axis=-1).mean())
+
+    assert off(after) < 0.5 * off(before)
+
+
+def test_fingers_and_jaw_stay_as_they_are(layer: BodyLayer) -> None:
+    _, noisy = noisy_take(layer, 5, 30.0, seed=5)
+    refined = refine(noisy, layer)
+    np.testing.assert_array_equal(refined.rotations[:, 22:], np.float32(noisy.rotations[:, 22:]))
