@@ -32,7 +32,7 @@ from .people import WEAK_DETECTION, CaptureError, choose_people, find_people
 from .progress import Meter, Report, Stopwatch
 from .tracking import Track, Tracking
 from .video import open_source
-from .weights import describe_weights, load_network
+from .weights import WeightsFile, describe_weights, load_network
 
 BATCH = 8
 __all__ = ["CaptureError", "CaptureResult", "capture", "observe"]
@@ -123,6 +123,8 @@ def capture(
     chosen = choose_people(tracking.tracks, people, source)
     seen = [Observations(track, [t for t in tracking.tracks if t is not track], lens) for track in chosen]
     frames = observe(source, seen, network, preset, clock, progress=progress, cancelled=cancelled)
+    files = describe_weights(weights)
+    mismatch = _drop_foreign_shape(seen, body_file, files)
     with clock("refine"):
         takes = _assemble(seen, source, body_file, preset, refined=refine, progress=progress)
     stopped = not all(person.filled.all() for person in seen)
@@ -136,12 +138,12 @@ def capture(
         body=body_file,
         device=str(chip),
         preset=preset,
-        weights={file.path.name: file.metadata for file in describe_weights(weights)},
+        weights={file.path.name: file.metadata for file in files},
         frames=frames,
         seconds=dict(clock.seconds),
         frames_per_second=frames / max(sum(clock.seconds.values()) - clock.seconds["load"], 1e-9),
         stopped=stopped,
-        notes=_notes(source, lens, tracking, 0 if stopped else len(seen) - len(takes)),
+        notes=_notes(source, lens, tracking, 0 if stopped else len(seen) - len(takes)) + mismatch,
     )
 
 
@@ -239,6 +241,15 @@ def _counted(meter: Meter) -> Callable[[int, int], None]:
         meter.advance(before + done - meter.done)
 
     return report
+
+
+def _drop_foreign_shape(people: list[Observations], body: BodyFile, files: list[WeightsFile]) -> list[str]:
+    """Forget betas and expression if the weights were trained on another body; returns what to say about it."""
+    if body.name in {file.metadata.get("body") for file in files}:
+        return []
+    for person in people:
+        person.drop_shape()
+    return [f"the weights were not trained on the body '{body.name}': betas and expression are left at zero"]
 
 
 def _notes(source: Source, lens: Lens, tracking: Tracking, unseen: int) -> list[str]:

@@ -173,7 +173,7 @@ def _find_takes(path: Path) -> list[Path]:
 def _captured_video(folder: Path) -> Path | None:
     """The source that a capture's summary names, if it is still there."""
     video = Path(_read_summary(folder).get("source", ""))
-    return video if video.is_file() else None
+    return video if video.name and video.exists() else None
 
 
 def _read_summary(folder: Path) -> dict[str, Any]:
@@ -189,9 +189,10 @@ def _expected_errors() -> tuple[type[Exception], ...]:
     from .capture import CaptureError
     from .device import DeviceError
     from .frames import VideoError
+    from .model.presets import PresetError
     from .weights import WeightsError
 
-    return (BlendError, BodyFileError, CaptureError, DeviceError, TakeError, VideoError, WeightsError)
+    return (BlendError, BodyFileError, CaptureError, DeviceError, PresetError, TakeError, VideoError, WeightsError)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -50,7 +50,7 @@ def as_text(facts: dict[str, Any]) -> str:
     lines.append(f"{'body':14} {facts['body']}")
     for file in facts["weights"]:
         lines.append(f"{'weights':14} {file['file']}, {file['megabytes']} MB")
-        lines += [f"{'':17}{key}: {value}" for key, value in file.items() if key not in ("file", "megabytes")]
+        lines += [f"{'':17}{key}: {file[key]}" for key in ("license", "training_data") if key in file]
     lines += [f"{'missing':14} {what}" for what in facts["missing"]]
     return "\n".join(lines if facts["missing"] else [*lines, f"{'missing':14} nothing"])
 

@@ -77,6 +77,11 @@ class Observations:
         self.keypoints[row, :, :2] = transform.to_frame(results["keypoints"][:, :2])
         self.filled[row] = True
 
+    def drop_shape(self) -> None:
+        """Forget betas and expression: they mean nothing to another body than the one the weights were trained on."""
+        self.betas[:] = 0.0
+        self.expression[:] = 0.0
+
     @property
     def found(self) -> Mask:
         """(T,) rows that say where the person is: tracked there, or found by the network where nobody else stands."""

@@ -3,7 +3,8 @@
 The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
 optimized together (Adam on 6D rotations): the projected COCO points against the detected ones, weighted by their
 scores; a robust pull to the network's rotations, which saturates so that a flipped frame gives way to its
-neighbors; and the accelerations of the joints. Long takes are refined in overlapping windows, so memory stays flat.
+neighbors; the accelerations of the joints; and a weak wish for straight knees, since the bend of a standing leg
+hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 
 from .body.joints import COCO17
 from .body.layer import BodyLayer
 from .model.camera import project
 from .model.rotation import matrix_from_6d
+from .motion.skeleton import JOINT_INDEX
 
 Array = NDArray[np.floating[Any]]
 
 BODY_JOINTS = 22
+KNEES = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
 WINDOW = 200
 """Frames optimized at once."""
 OVERLAP = 30
@@ -32,6 +36,14 @@ OVERLAP = 30
 STEPS = 200
 ROTATION_RATE = 0.01
 TRANSLATION_RATE = 0.02
+STEADY_FRAMES = 5
+"""Frames of the median filter that takes flips out of the starting point."""
+STEADY_ROTATION = 0.03
+STEADY_TRANSLATION = 0.3
+"""Seconds, deviation of the Gaussian over the starting point. Descent removes flicker slowly but adds motion fast, so
+it starts from a motion that is too smooth."""
+NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""In 6D."""
 REFERENCE_STEP = 1 / 30
 """Seconds; accelerations are measured per squared step of this length, whatever the source's frame rate."""
 
@@ -68,17 +80,20 @@ class RefinedMotion:
 class Weights:
     """Weights of the energy's terms; distances on the picture are in person heights, in space in metres."""
 
-    reprojection: float = 100.0
+    reprojection: float = 200.0
     huber: float = 0.03
     """Person heights; a detected point farther off than this pulls with constant force."""
     pull: float = 0.5
     pull_saturation: float = 0.25
     """Squared 6D distance beyond which the pull to the network's rotation fades."""
-    joint_acceleration: float = 20.0
+    straight_knees: float = 3.0
+    straight_saturation: float = 0.25
+    """Squared 6D distance beyond which a knee counts as bent on purpose and is let go."""
+    joint_acceleration: float = 25.0
     """On joints relative to the pelvis, (metres per squared reference step)^2; more would flatten fast motion."""
-    root_acceleration: float = 200.0
+    root_acceleration: float = 1000.0
     """On the pelvis itself; depth is the least certain of all, and this is what steadies it."""
-    rotation_acceleration: float = 1.0
+    rotation_acceleration: float = 2.0
     """On local rotations: twists that move no joint (wrists, head) would flicker otherwise."""
 
 
@@ -118,8 +133,9 @@ def refine(
 
 def _minimize(energy: _Energy) -> tuple[Array, Array]:
     """Adam on the window's 6D rotations and translations -> (W, 22, 3, 3) and (W, 3)."""
-    six, trans = energy.initial
-    six, trans = six.clone().requires_grad_(), trans.clone().requires_grad_()
+    six, trans = energy.start()
+    six.requires_grad_()
+    trans.requires_grad_()
     optimizer = torch.optim.Adam(
         [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}], fused=True
     )
@@ -163,13 +179,21 @@ class _Energy:
         all_six, all_trans = torch.cat([self.context[0], six]), torch.cat([self.context[1], trans])
         points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
         energy = weights.reprojection * self._reprojection((points + all_trans[:, None])[known:])
-        energy = energy + weights.pull * self._pull(six)
+        energy = energy + weights.pull * _robust(six - self.initial[0], weights.pull_saturation)
+        bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
+        energy = energy + weights.straight_knees * _robust(bends, weights.straight_saturation)
         if len(all_six) < 3:
             return energy
         joints = points[:, :BODY_JOINTS] - points[:, :1]
         energy = energy + weights.joint_acceleration * self._acceleration(joints).sum(1).mean()
         energy = energy + weights.root_acceleration * self._acceleration(all_trans).mean()
         return energy + weights.rotation_acceleration * self._acceleration(all_six).sum(1).mean()
+
+    def start(self) -> tuple[Tensor, Tensor]:
+        """(W, 22, 6), (W, 3): the network's motion without its flicker."""
+        times = self.times[len(self.context[0]) :] * REFERENCE_STEP
+        six, trans = self.initial
+        return _steady(six, times, STEADY_ROTATION), _steady(trans, times, STEADY_TRANSLATION)
 
     def _heights(self) -> Tensor:
         """(W, 1) size of the person on the picture, pixels: the larger side of the box around the projected points."""
@@ -189,16 +213,27 @@ class _Energy:
         )
         return (self.scores * huber).mean() / self.weights.huber
 
-    def _pull(self, six: Tensor) -> Tensor:
-        distance = (six - self.initial[0]).square().sum(-1)
-        return (distance / (1 + distance / self.weights.pull_saturation)).sum(1).mean()
-
     def _acceleration(self, values: Tensor) -> Tensor:
         """(N, ..., C) -> (N - 2, ...) squared second derivative by unevenly spaced differences."""
         steps = self.times.diff().view(-1, *[1] * (values.dim() - 1))
         velocity = values.diff(dim=0) / steps
         between = (steps[1:] + steps[:-1]) / 2
         return (velocity.diff(dim=0) / between).square().sum(-1)
+
+
+def _robust(differences: Tensor, saturation: float) -> Tensor:
+    """(W, J, 6) -> mean over frames of the joints' squared lengths, each no larger than the saturation."""
+    distance = differences.square().sum(-1)
+    return (distance / (1 + distance / saturation)).sum(1).mean()
+
+
+def _steady(values: Tensor, times: Tensor, seconds: float) -> Tensor:
+    """(W, ...) values over time, medians of a few frames smoothed by a Gaussian of that deviation."""
+    if len(values) < 3:
+        return values.clone()
+    frames = seconds / float(times.diff().median())
+    medians = median_filter(values.numpy(), size=(STEADY_FRAMES, *[1] * (values.dim() - 1)), mode="nearest")
+    return torch.from_numpy(gaussian_filter1d(medians, frames, axis=0, mode="nearest"))
 
 
 def _six(rotations: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Weights of the network: where they are, loading with checks, saving with a metadata header.
 
 Each branch of a preset is one safetensors file, `<preset>_<part>.safetensors`. Its header says which preset and body it
-is for, the licence, the training data and the metrics. Matrices may be stored as 16-bit floats; in memory all are
+is for, the license, the training data and the metrics. Matrices may be stored as 16-bit floats; in memory all are
 32-bit.
 """
 
@@ -102,7 +102,7 @@ def save_part(
     Args:
         module: the branch.
         path: the file, by convention `part_path(...)`.
-        metadata: the header: preset, body, licence, training data, metrics; all values are strings.
+        metadata: the header: preset, body, license, training data, metrics; all values are strings.
         matrix_dtype: of floating-point tensors with two or more dimensions. Vectors (biases, statistics) keep 32 bits.
 
     Raises:
@@ -114,6 +114,7 @@ def save_part(
         raise WeightsError(f"not saving {path}: values not finite as {matrix_dtype} in {broken[:_NAMES_SHOWN]}")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata=dict(metadata))
+    path.chmod(0o644)  # safetensors leaves the file to its owner alone
 
 
 def describe_weights(folder: Path | None = None) -> list[WeightsFile]:

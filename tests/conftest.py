@@ -1,11 +1,15 @@
 """Fixtures that more than one test file uses."""
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+# Before torch is imported, and for child processes too: with tensors this small a second thread only costs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 CLIP = Path(__file__).parent / "data" / "person_walking.mp4"
 

@@ -64,7 +64,8 @@ def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         covariance = spread.transpose(1, 2) @ (share * (target - target_center))
         u, singular, vt = torch.linalg.svd(covariance.float())
         signs = torch.ones_like(singular)
-        signs[:, 2] = torch.linalg.det(u @ vt).sign()
+        # two determinants of single precision: under autocast the product would be of half precision, which has none
+        signs[:, 2] = (torch.linalg.det(u) * torch.linalg.det(vt)).sign()
         rotation = ((u * signs[:, None]) @ vt).to(points.dtype)
         variance = (share * spread.square()).sum((1, 2)).clamp_min(1e-12)
         scale = ((singular * signs).sum(1).to(points.dtype) / variance)[:, None, None]

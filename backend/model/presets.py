@@ -149,6 +149,10 @@ def build_open_face() -> LandmarkFaceBranch:
     )
 
 
+class PresetError(ValueError):
+    """No preset has that name."""
+
+
 @dataclass(frozen=True)
 class Preset:
     """One arrangement of the network.
@@ -186,10 +190,10 @@ def preset(name: str) -> Preset:
     """The preset of that name.
 
     Raises:
-        ValueError: there is none.
+        PresetError: there is none.
     """
     if name not in PRESETS:
-        raise ValueError(f"preset must be one of {sorted(PRESETS)}. Got {name!r}")
+        raise PresetError(f"preset must be one of {sorted(PRESETS)}. Got {name!r}")
     return PRESETS[name]
 
 

@@ -238,3 +238,14 @@ def test_confidence_comes_from_the_points_next_to_a_joint():
     expected = {"left_shoulder": 0.9, "left_elbow": 0.4, "pelvis": 0.7, "right_elbow": 0.0, "jaw": 0.2, "head": 0.0}
     assert {name: pytest.approx(confidence[JOINT_INDEX[name]]) for name in expected} == expected
     assert np.all(confidence[LEFT_HAND] == 0.7)
+
+
+def test_another_body_gets_no_betas_that_mean_nothing_to_it(clip, tmp_path):
+    from pose2pose.backend.motion.body_file import OPEN_BODY
+
+    body = tmp_path / "SMPLX_NEUTRAL.npz"
+    body.symlink_to(OPEN_BODY)
+    result = capture(clip, end=1, device="cpu", body=body, people="largest")
+    assert np.all(result.takes[0].betas == 0)
+    assert np.all(result.takes[0].expression == 0)
+    assert any("SMPLX_NEUTRAL" in note for note in result.notes)

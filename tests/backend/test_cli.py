@@ -121,3 +121,10 @@ def test_animate_from_the_video(clip, tmp_path):
     assert out.stat().st_size > 10_000
     assert (tmp_path / "walk.bvh").read_text().startswith("HIERARCHY")
     assert (tmp_path / "walk_takes" / "person1.npz").is_file()
+
+
+def test_an_unknown_preset_is_named_with_the_ones_there_are(clip, tmp_path, capsys):
+    assert main(["capture", str(clip), "-o", str(tmp_path), "--preset", "closed"]) == 1
+    said = capsys.readouterr().err
+    assert "'closed'" in said
+    assert "open" in said

@@ -120,6 +120,15 @@ def test_one_or_two_frames_are_fitted_to_their_points(layer: BodyLayer, count: i
     assert off(after) < 0.5 * off(before)
 
 
+def test_a_standing_leg_straightens_where_its_bend_does_not_show(layer: BodyLayer) -> None:
+    _, noisy = noisy_take(layer, 12, 30.0, seed=6)
+    noisy.rotations[:, [1, 2]] = np.eye(3)
+    noisy.rotations[:, [4, 5]] = matrix_from_axis_angle(np.array([0.4, 0, 0]))
+    knees = refine(noisy, layer).rotations[:, [4, 5]]
+    bend = np.arccos(np.clip((np.trace(knees, axis1=-2, axis2=-1) - 1) / 2, -1, 1))
+    assert bend.mean() < 0.25
+
+
 def test_fingers_and_jaw_stay_as_they_are(layer: BodyLayer) -> None:
     _, noisy = noisy_take(layer, 5, 30.0, seed=5)
     refined = refine(noisy, layer)

@@ -36,11 +36,11 @@ def test_a_network_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 def test_half_precision_on_disk_full_precision_in_memory(tmp_path: Path) -> None:
     saved, loaded = _part(), _part()
-    save_part(saved, tmp_path / "part.safetensors", {"licence": "CC0"})
+    save_part(saved, tmp_path / "part.safetensors", {"license": "CC0"})
     stored = load_file(tmp_path / "part.safetensors")
     assert stored["0.weight"].dtype == torch.float16
     assert stored["1.running_var"].dtype == torch.float32
-    assert load_part(loaded, tmp_path / "part.safetensors") == {"licence": "CC0"}
+    assert load_part(loaded, tmp_path / "part.safetensors") == {"license": "CC0"}
     assert {tensor.dtype for tensor in loaded.parameters()} == {torch.float32}
     torch.testing.assert_close(loaded.state_dict()["0.weight"], saved.state_dict()["0.weight"], atol=1e-3, rtol=1e-3)
 
@@ -86,9 +86,9 @@ def test_values_that_would_overflow_are_not_saved(tmp_path: Path) -> None:
 
 
 def test_listing(tmp_path: Path) -> None:
-    save_part(_part(), tmp_path / "b_hand.safetensors", {"preset": "b", "licence": "CC0"})
+    save_part(_part(), tmp_path / "b_hand.safetensors", {"preset": "b", "license": "CC0"})
     save_part(_part(), tmp_path / "a_body.safetensors", {"preset": "a"})
     listed = describe_weights(tmp_path)
     assert [file.path.name for file in listed] == ["a_body.safetensors", "b_hand.safetensors"]
-    assert listed[1].metadata == {"preset": "b", "licence": "CC0"}
+    assert listed[1].metadata == {"preset": "b", "license": "CC0"}
     assert listed[1].size == (tmp_path / "b_hand.safetensors").stat().st_size
