@@ -1,0 +1,177 @@
+"""Train the body branch of the preset `open`: keypoints from motion capture first, pictures of rendered people second.
+
+    python -m pose2pose.training.body --poses pose_library_10k.npz motion_30fps.npz --seconds 1000 -o body_run
+
+The first stage needs no pictures. Random poses are projected, the keypoints get a detector's errors, and the depth
+head, the RotationNet and the shape head learn to undo the projection (paper sections 3.1 and 4). The second stage,
+with `--renders`, lets features pooled by the frozen pretrained network correct them (`body_features.py`). A stage ends
+by the clock: the same seed gives the same samples, but a faster machine takes more steps.
+"""
+
+import argparse
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from tqdm import tqdm
+
+from ..backend.body.layer import BodyLayer
+from ..backend.model.body import BodyBranch
+from ..backend.model.presets import build_open_body
+from ..backend.motion.body_file import BodyFile, load_body
+from ..backend.weights import load_part, part_path, save_part
+from .body_features import SeenPeople, look_at_people, train_on_features, validate_on_renders
+from .body_heads import keypoint_position, train_on_keypoints, validate
+from .poses import load_pose_library, straighten_legs
+from .synthetic.people import PeopleSampler
+from .synthetic.scenery import Scenery
+
+HELD_OUT_EVERY = 20
+"""Every so many poses of a library one is kept for validation."""
+STRAIGHTENED = 0.35
+"""Share of the training poses whose legs are straightened."""
+TRUNK = "position.backbone."
+"""Names of the pretrained network's weights inside the branch."""
+
+
+def load_trunk(branch: BodyBranch, path: Path | None) -> None:
+    """Fill the pretrained MoveNet: from its own file, or None for the one inside the package's body weights."""
+    tensors = load_file(path or part_path("open", "body"))
+    if path is None:
+        tensors = {name.removeprefix(TRUNK): tensor for name, tensor in tensors.items() if name.startswith(TRUNK)}
+    backbone = keypoint_position(branch).backbone
+    backbone.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    backbone.requires_grad_(False)
+
+
+def load_poses(paths: list[Path], body: BodyFile) -> tuple[Tensor, Tensor]:
+    """Poses for training and the ones held out for validation, (N, 22, 3, 3) each.
+
+    Every file has the same share of the training, however many poses it holds: one of diverse poses and one of
+    ordinary motion balance each other. Poses next to a held-out one in time may be trained on, so only real video
+    tells how well unknown motion works.
+    """
+    libraries = [torch.from_numpy(load_pose_library(path, body)) for path in paths]
+    held_out = torch.cat([library[::HELD_OUT_EVERY] for library in libraries])
+    kept = [library[torch.arange(len(library)) % HELD_OUT_EVERY != 0] for library in libraries]
+    longest = max(len(library) for library in kept)
+    shared = torch.cat([library[torch.arange(longest) % len(library)] for library in kept])
+    return with_straight_legs(shared, body), held_out
+
+
+def with_straight_legs(library: Tensor, body: BodyFile) -> Tensor:
+    """Straighten the legs of some of the poses (N, 22, 3, 3), mostly on both sides, by random amounts; in place."""
+    random = np.random.default_rng(0)
+    count = int(STRAIGHTENED * len(library))
+    chosen = random.choice(len(library), count, replace=False)
+    amounts = np.repeat(random.uniform(0.3, 1.0, (count, 1)), 2, axis=1)
+    one_sided = random.random(count) < 0.25
+    amounts[one_sided, random.integers(0, 2, one_sided.sum())] = 0
+    straight = straighten_legs(library[chosen].double().numpy(), body.rest_joints(), amounts)
+    library[chosen] = torch.from_numpy(straight).float()
+    return library
+
+
+def render_people(branch: BodyBranch, poses: Tensor, path: Path, options: argparse.Namespace, count: int) -> SeenPeople:
+    """What the branch's pretrained network sees of rendered people in these poses; kept in a file for the next run."""
+    if not path.exists():
+        sampler = PeopleSampler(body=load_body(), poses=poses, scenery=Scenery.load(options.panoramas))
+        with tqdm(desc=path.stem, unit="person", total=count) as bar:
+            seen = look_at_people(branch, sampler, count, options.seed + count, bar.update)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        seen.save(path)
+    return SeenPeople.load(path)
+
+
+def metadata(body: BodyFile, metrics: dict[str, float]) -> dict[str, str]:
+    """The header of the weights file."""
+    data = "CMU motion capture (mocap.cs.cmu.edu, NSF EIA-0196217) on the open body, projected"
+    return {
+        "preset": "open",
+        "body": body.name,
+        "license": "Apache-2.0 (MoveNet Thunder, Google) and CC0-1.0 (heads)",
+        "training_data": f"{data} and rendered" if "feature_steps" in metrics else data,
+        "metrics": json.dumps({name: round(value, 2) for name, value in metrics.items()}),
+    }
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pose2pose.training.body", description=(__doc__ or "").split(":")[0]
+    )
+    parser.add_argument("--poses", type=Path, nargs="+", required=True, help="pose libraries, .npz with rotvec_i16")
+    parser.add_argument("--start", type=Path, help="weights of a body branch to go on from (default: a fresh start)")
+    parser.add_argument("--trunk", type=Path, help="MoveNet Thunder's weights (default: those in the package)")
+    parser.add_argument("--seconds", type=float, default=1000, help="length of the keypoint stage (%(default)s)")
+    parser.add_argument(
+        "--renders", type=int, default=0, help="rendered people of the feature stage (%(default)s: none)"
+    )
+    parser.add_argument("--feature-seconds", type=float, default=300, help="length of the feature stage (%(default)s)")
+    parser.add_argument("--panoramas", type=Path, help=".npz of backgrounds (default: procedural ones)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for open_body.safetensors")
+    return parser.parse_args(arguments)
+
+
+@contextmanager
+def progress(stage: str) -> Iterator[Callable[[int, Tensor], None]]:
+    """A bar that counts steps and shows the loss now and then."""
+    with tqdm(desc=stage, unit="step") as bar:
+
+        def report(step: int, loss: Tensor) -> None:
+            bar.update()
+            if step % 50 == 0:
+                bar.set_postfix(loss=f"{loss.item():.3f}")
+
+        yield report
+
+
+def run_stages(branch: BodyBranch, file: BodyFile, options: argparse.Namespace) -> dict[str, float]:
+    """Train the branch as the options say and measure it."""
+    body = BodyLayer(file)
+    library, held_out = load_poses(options.poses, file)
+    metrics: dict[str, float] = {}
+    if options.seconds > 0:
+        with progress("keypoint stage") as report:
+            metrics["keypoint_steps"] = train_on_keypoints(
+                branch, library, body, seconds=options.seconds, seed=options.seed, report=report
+            )
+    if options.renders > 0:
+        seen = render_people(branch, library, options.output / "seen.safetensors", options, options.renders)
+        unseen = render_people(
+            branch, held_out, options.output / "unseen.safetensors", options, options.renders // 10 + 1
+        )
+        with progress("feature stage") as report:
+            metrics["feature_steps"] = train_on_features(
+                branch, seen, library, body, seconds=options.feature_seconds, seed=options.seed, report=report
+            )
+        metrics |= validate_on_renders(branch, unseen, body)
+    return metrics | validate(branch, held_out, body)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train, validate, save."""
+    options = parse_arguments(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    file = load_body()
+    branch = build_open_body()
+    load_trunk(branch, options.trunk)
+    if options.start:
+        load_part(branch, options.start, "open")
+    metrics = run_stages(branch, file, options)
+    save_part(branch, part_path("open", "body", options.output), metadata(file, metrics))
+    (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    print(json.dumps(metrics))
+
+
+if __name__ == "__main__":
+    main()

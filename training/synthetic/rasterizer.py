@@ -1,0 +1,183 @@
+"""A z-buffer for triangle meshes in plain PyTorch: exact coverage at pixel centers, batched, on any device.
+
+Triangles are grouped by the size of their bounding box; every pixel center of a group's square is tested against its
+triangle, and `scatter_reduce(amin)` on depth and triangle number keeps the nearest. The minimum does not depend on
+order, so a rendering is the same in every run. Pixel (column, row) has its center at (column + 0.5, row + 0.5).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_TRIANGLE_BITS = 24
+_EMPTY = 1 << 62
+_NEAR = 0.05
+_TESTS_AT_ONCE = 4_000_000
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """The N covered pixels of a batch of images.
+
+    Attributes:
+        image: (N,) index in the batch.
+        row: (N,) pixel row.
+        column: (N,) pixel column.
+        triangle: (N,) index of the nearest triangle that faces the camera.
+        weights: (N, 3) perspective-correct weights of its corners, sum 1.
+        depth: (N,) distance along the camera's axis, metres.
+    """
+
+    image: Tensor
+    row: Tensor
+    column: Tensor
+    triangle: Tensor
+    weights: Tensor
+    depth: Tensor
+
+    def interpolate(self, attributes: Tensor, faces: Tensor) -> Tensor:
+        """(B, V, C) or (V, C) vertex attributes -> (N, C) values at the pixels."""
+        corners = faces[self.triangle]
+        values = attributes[corners] if attributes.dim() == 2 else attributes[self.image[:, None], corners]
+        return (values * self.weights[..., None]).sum(1)
+
+    def paint(self, values: Tensor, canvas: Tensor) -> Tensor:
+        """A copy of the (B, H, W, C) canvas with the (N, C) values at the pixels."""
+        return canvas.index_put((self.image, self.row, self.column), values)
+
+    def depth_image(self, batch: int, height: int, width: int) -> Tensor:
+        """(B, H, W) depth in metres, infinite where nothing was drawn."""
+        canvas = torch.full((batch, height, width, 1), torch.inf, device=self.depth.device)
+        return self.paint(self.depth[:, None], canvas)[..., 0]
+
+
+def rasterize(pixels: Tensor, depth: Tensor, faces: Tensor, height: int, width: int) -> Fragments:
+    """Find the nearest triangle at every pixel center.
+
+    Triangles whose corners run clockwise in the image (the back of an outward-facing surface in camera axes with y
+    down) and those with a corner nearer than 5 cm are not drawn.
+
+    Args:
+        pixels: (B, V, 2) projected vertices, pixels.
+        depth: (B, V) their distance along the camera's axis, metres.
+        faces: (F, 3) vertex indices, counter-clockwise seen from outside.
+        height: rows of the images.
+        width: columns of the images.
+
+    Returns:
+        The covered pixels, sorted by image, row and column.
+
+    Raises:
+        ValueError: more triangles than the z-buffer's key can count.
+    """
+    if len(faces) >= 1 << _TRIANGLE_BITS:
+        raise ValueError(f"{len(faces)} triangles; the z-buffer counts at most {(1 << _TRIANGLE_BITS) - 1}")
+    batch = len(pixels)
+    buffer = torch.full((batch * height * width,), _EMPTY, dtype=torch.int64, device=pixels.device)
+    for image, triangle, first, size in _size_groups(pixels, depth, faces, height, width):
+        _draw_group(buffer, pixels, depth, faces, image, triangle, first, size, height, width)
+    return _resolve(buffer.view(batch, height, width), pixels, depth, faces)
+
+
+def _size_groups(
+    pixels: Tensor, depth: Tensor, faces: Tensor, height: int, width: int
+) -> list[tuple[Tensor, Tensor, Tensor, int]]:
+    """Drawable triangles by bounding box: (image, triangle, first column and row, side of the square in pixels)."""
+    corners = pixels[:, faces]
+    limit = torch.tensor([width - 1, height - 1], device=pixels.device)
+    first = (corners.amin(2) - 0.5).ceil().clamp_min(0)
+    last = torch.minimum((corners.amax(2) - 0.5).floor(), limit)
+    drawable = (_doubled_area(corners) < 0) & (last >= first).all(-1) & (depth[:, faces].amin(-1) > _NEAR)
+    image, triangle = drawable.nonzero(as_tuple=True)
+    first, extent = first[image, triangle], (last - first)[image, triangle].amax(-1) + 1
+    groups, smaller, size = [], 0, 4
+    while smaller < max(height, width):
+        inside = ((extent > smaller) & (extent <= size)).nonzero(as_tuple=True)[0]
+        for part in inside.split(max(1, _TESTS_AT_ONCE // size**2)):
+            groups.append((image[part], triangle[part], first[part], size))
+        smaller, size = size, size * 2
+    return groups
+
+
+def _draw_group(
+    buffer: Tensor,
+    pixels: Tensor,
+    depth: Tensor,
+    faces: Tensor,
+    image: Tensor,
+    triangle: Tensor,
+    first: Tensor,
+    size: int,
+    height: int,
+    width: int,
+) -> None:
+    """Test the size x size pixel centers from `first` on of each triangle and keep the nearest in the buffer."""
+    step = torch.arange(size, device=pixels.device)
+    column = first[:, :1].long() + step.repeat(size)
+    row = first[:, 1:].long() + step.repeat_interleave(size)
+    corners = faces[triangle]
+    weights = _screen_weights(pixels[image[:, None], corners], column + 0.5, row + 0.5)
+    inverse_depth = (weights / depth[image[:, None], corners][:, None]).sum(-1)
+    inside = (weights >= 0).all(-1) & (column < width) & (row < height)
+    position = (image[:, None] * height + row) * width + column
+    # The bits of positive floats sort like the floats themselves.
+    bits = inverse_depth[inside].reciprocal().view(torch.int32).to(torch.int64)
+    key = (bits << _TRIANGLE_BITS) | triangle[:, None].expand_as(position)[inside]
+    buffer.scatter_reduce_(0, position[inside], key, "amin")
+
+
+def _resolve(keys: Tensor, pixels: Tensor, depth: Tensor, faces: Tensor) -> Fragments:
+    image, row, column = (keys < _EMPTY).nonzero(as_tuple=True)
+    triangle = keys[image, row, column] & ((1 << _TRIANGLE_BITS) - 1)
+    corners = faces[triangle]
+    screen = _screen_weights(pixels[image[:, None], corners], column[:, None] + 0.5, row[:, None] + 0.5)[:, 0]
+    weights = screen / depth[image[:, None], corners]
+    total = weights.sum(-1, keepdim=True)
+    return Fragments(image, row, column, triangle, weights / total, total[:, 0].reciprocal())
+
+
+def _doubled_area(corners: Tensor) -> Tensor:
+    """(..., 3, 2) -> (...): twice the signed area, negative for counter-clockwise triangles (y points down)."""
+    a, b, c = corners.unbind(-2)
+    return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) - (b[..., 1] - a[..., 1]) * (c[..., 0] - a[..., 0])
+
+
+def _screen_weights(corners: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """(M, 3, 2) corners and (M, K) points -> (M, K, 3) barycentric coordinates in the image."""
+    ax, bx, cx = corners[..., 0, None].unbind(1)
+    ay, by, cy = corners[..., 1, None].unbind(1)
+    area = _doubled_area(corners)[:, None]
+    first = ((cx - bx) * (y - by) - (cy - by) * (x - bx)) / area
+    second = ((ax - cx) * (y - cy) - (ay - cy) * (x - cx)) / area
+    return torch.stack([first, second, 1 - first - second], dim=-1)
+
+
+def visible(pixels: Tensor, depth: Tensor, depth_image: Tensor, tolerance: Tensor | float) -> Tensor:
+    """Which points lie in the picture and not behind a drawn surface.
+
+    Args:
+        pixels: (B, P, 2) projected points.
+        depth: (B, P) their distances, metres.
+        depth_image: (B, H, W) as `Fragments.depth_image` gives it.
+        tolerance: metres a point may lie under the surface, a number or (P,): joints are inside the body.
+
+    Returns:
+        (B, P) bool.
+    """
+    height, width = depth_image.shape[1:]
+    column, row = pixels.floor().long().unbind(-1)
+    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height) & (depth > _NEAR)
+    image = torch.arange(len(pixels), device=pixels.device)[:, None]
+    surface = depth_image[image, row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    return inside & (depth <= surface + tolerance)
+
+
+def vertex_normals(vertices: Tensor, faces: Tensor) -> Tensor:
+    """(B, V, 3) vertices -> (B, V, 3) unit normals, the area-weighted mean over each vertex's triangles."""
+    a, b, c = vertices[:, faces].unbind(2)
+    face_normals = torch.linalg.cross(b - a, c - a)
+    normals = torch.zeros_like(vertices)
+    for corner in range(3):
+        normals.index_add_(1, faces[:, corner], face_normals)
+    return torch.nn.functional.normalize(normals, dim=-1)

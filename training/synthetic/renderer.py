@@ -1,0 +1,98 @@
+"""Pictures of the open body: rasterize, paint, light, put before a background."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, normalize
+
+from .appearance import Appearance, paint, standoff
+from .camera import Camera
+from .rasterizer import Fragments, rasterize, vertex_normals
+from .regions import BodyRegions
+from .scenery import Light, Scenery
+
+
+@dataclass(frozen=True)
+class Picture:
+    """B rendered scenes.
+
+    Attributes:
+        radiance: (B, H, W, 3) linear.
+        depth: (B, H, W) distance to the surface, metres; infinite on the background.
+    """
+
+    radiance: Tensor
+    depth: Tensor
+
+
+def render(
+    generator: torch.Generator,
+    vertices: Tensor,
+    camera: Camera,
+    looks: Appearance,
+    regions: BodyRegions,
+    scenery: Scenery,
+    *,
+    faces: Tensor,
+    supersampling: int = 1,
+) -> Picture:
+    """Render people.
+
+    Args:
+        generator: of the scenery's random numbers.
+        vertices: (B, V, 3) posed bodies in camera axes, metres.
+        camera: the view.
+        looks: of the B people.
+        regions: of the body.
+        scenery: backgrounds and lights.
+        faces: (F, 3) the triangles to draw, all of the body's or some.
+        supersampling: samples per pixel and axis.
+    """
+    normals = vertex_normals(vertices, regions.faces)
+    vertices = vertices + normals * standoff(looks, regions)[..., None]
+    fine = camera.scaled(supersampling)
+    pixels, depth = fine.project(vertices)
+    fragments = rasterize(pixels, depth, faces, fine.height, fine.width)
+    background, light = scenery.sample(generator, camera)
+    background = background.repeat_interleave(supersampling, 1).repeat_interleave(supersampling, 2)
+    distance = fragments.depth_image(len(vertices), fine.height, fine.width)
+    shown = _shade(generator, fragments, normals, faces, looks, regions, light)
+    shown = shown * _openness(distance, fragments)[:, None]
+    radiance = fragments.paint(shown, background)
+    if supersampling > 1:
+        radiance = avg_pool2d(radiance.permute(0, 3, 1, 2), supersampling).permute(0, 2, 3, 1)
+        distance = -max_pool2d(-distance[:, None], supersampling)[:, 0]
+    return Picture(radiance, distance)
+
+
+def _shade(
+    generator: torch.Generator,
+    fragments: Fragments,
+    normals: Tensor,
+    faces: Tensor,
+    looks: Appearance,
+    regions: BodyRegions,
+    light: Light,
+) -> Tensor:
+    """(N, 3) radiance: painted albedo under the light, with a soft highlight."""
+    normal = normalize(fragments.interpolate(normals, faces), dim=1)
+    albedo = paint(looks, regions, fragments.interpolate(regions.attributes, faces), fragments.image)
+    gloss = 0.12 * torch.rand(len(normals), 1, generator=generator, device=normals.device)
+    toward_viewer = torch.tensor([0.0, 0.0, -1.0], device=normals.device)
+    halfway = normalize(light.direction[fragments.image] + toward_viewer, dim=1)
+    highlight = (normal * halfway).sum(1, keepdim=True).clamp_min(0) ** 24
+    return (
+        albedo * light.shade(normal, fragments.image)
+        + highlight * gloss[fragments.image] * light.color[fragments.image]
+    )
+
+
+def _openness(distance: Tensor, fragments: Fragments, cell: int = 4, metres: float = 0.025) -> Tensor:
+    """(N,) 0.5..1: darkens pixels that lie behind their neighbors, as creases and gaps between fingers are dark."""
+    known = torch.isfinite(distance).float()[:, None]
+    filled = torch.where(known > 0, distance[:, None], 0.0)
+    sums = avg_pool2d(avg_pool2d(torch.cat([filled, known], dim=1), cell), 5, stride=1, padding=2)
+    mean = interpolate(sums[:, :1] / sums[:, 1:].clamp_min(1e-6), size=distance.shape[1:], mode="bilinear")
+    around = mean[fragments.image, 0, fragments.row, fragments.column]
+    return 1 - 0.5 * ((fragments.depth - around) / metres).clamp(0, 1)
