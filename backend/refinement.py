@@ -42,6 +42,8 @@ STEADY_ROTATION = 0.03
 STEADY_TRANSLATION = 0.3
 """Seconds, deviation of the Gaussian over the starting point. Descent removes flicker slowly but adds motion fast, so
 it starts from a motion that is too smooth."""
+DOUBTED_SCORE, TRUSTED_SCORE = 0.2, 0.6
+"""A keypoint is not believed below the first score, more and more from there, and wholly from the second on."""
 NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """In 6D."""
 REFERENCE_STEP = 1 / 30
@@ -80,7 +82,7 @@ class RefinedMotion:
 class Weights:
     """Weights of the energy's terms; distances on the picture are in person heights, in space in metres."""
 
-    reprojection: float = 200.0
+    reprojection: float = 160.0
     huber: float = 0.03
     """Person heights; a detected point farther off than this pulls with constant force."""
     pull: float = 0.5
@@ -165,7 +167,9 @@ class _Energy:
         self.focal = _tensor(motion.focal)
         self.principal_point = _tensor(motion.principal_point)
         self.keypoints = _tensor(motion.keypoints[window, :, :2])
-        self.scores = _tensor(motion.keypoints[window, :, 2]).clamp(0, 1)
+        self.trust = (
+            (_tensor(motion.keypoints[window, :, 2]) - DOUBTED_SCORE) / (TRUSTED_SCORE - DOUBTED_SCORE)
+        ).clamp(0, 1)
         self.times = _tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
         self.initial = (_six(_tensor(motion.rotations[window, :BODY_JOINTS])), _tensor(motion.trans[window]))
         self.context = (_six(_tensor(context[0][:, :BODY_JOINTS])), _tensor(context[1]))
@@ -211,7 +215,7 @@ class _Energy:
         huber = torch.nn.functional.huber_loss(
             error, torch.zeros_like(error), delta=self.weights.huber, reduction="none"
         )
-        return (self.scores * huber).mean() / self.weights.huber
+        return (self.trust * huber).mean() / self.weights.huber
 
     def _acceleration(self, values: Tensor) -> Tensor:
         """(N, ..., C) -> (N - 2, ...) squared second derivative by unevenly spaced differences."""
