@@ -10,8 +10,6 @@ by the clock: the same seed gives the same samples, but a faster machine takes m
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +25,7 @@ from ..backend.motion.body_file import BodyFile, load_body
 from ..backend.weights import load_part, part_path, save_part
 from .body_features import SeenPeople, look_at_people, train_on_features, validate_on_renders
 from .body_heads import keypoint_position, train_on_keypoints, validate
+from .clock import progress
 from .poses import load_pose_library, straighten_legs
 from .synthetic.people import PeopleSampler
 from .synthetic.scenery import Scenery
@@ -118,19 +117,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for open_body.safetensors")
     return parser.parse_args(arguments)
-
-
-@contextmanager
-def progress(stage: str) -> Iterator[Callable[[int, Tensor], None]]:
-    """A bar that counts steps and shows the loss now and then."""
-    with tqdm(desc=stage, unit="step") as bar:
-
-        def report(step: int, loss: Tensor) -> None:
-            bar.update()
-            if step % 50 == 0:
-                bar.set_postfix(loss=f"{loss.item():.3f}")
-
-        yield report
 
 
 def run_stages(branch: BodyBranch, file: BodyFile, options: argparse.Namespace) -> dict[str, float]:

@@ -1,12 +1,14 @@
-"""The optimization loop of the synthetic trainings: it ends by the clock, not after a number of steps."""
+"""The optimization loop of the synthetic trainings, and its bar: it ends by the clock, not after a number of steps."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
 
 WARM_UP_STEPS = 100
 AVERAGED_STEPS = 500
@@ -66,3 +68,16 @@ def _moving_average(average: Tensor, current: Tensor, updates: Tensor | int) -> 
     """Early on the window grows with the number of updates, so that the random start is soon forgotten."""
     window = min(AVERAGED_STEPS, 1 + int(updates) / 8)
     return average + (current - average) / window
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Callable[[int, Tensor], None]]:
+    """A bar that counts steps and shows the loss now and then."""
+    with tqdm(desc=description, unit="step") as bar:
+
+        def report(step: int, loss: Tensor) -> None:
+            bar.update()
+            if step % 50 == 0:
+                bar.set_postfix(loss=f"{loss.item():.3f}")
+
+        yield report

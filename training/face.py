@@ -13,8 +13,9 @@ from ..backend.model.face import LandmarkFaceBranch
 from ..backend.model.presets import preset
 from ..backend.motion.body_file import load_body
 from ..backend.weights import part_path, save_part
+from .clock import progress
 from .face_head import FaceModel, evaluate, fit_frame, train_head
-from .parts import header, load_trunk, parse_options, progress
+from .parts import header, load_trunk, parse_options
 from .synthetic.face_points import FaceSurface, bind_landmarks
 from .synthetic.face_variation import sample_faces
 from .synthetic.faces import FaceRenderer

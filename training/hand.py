@@ -12,8 +12,9 @@ from ..backend.model.hand import HandBranch
 from ..backend.model.presets import preset
 from ..backend.motion.body_file import load_body
 from ..backend.weights import part_path, save_part
+from .clock import progress
 from .hand_head import FingerModel, Observations, drop_features, evaluate, mean_rotations, observe, train_head
-from .parts import header, held_out, load_trunk, parse_options, progress, remembered
+from .parts import header, held_out, load_trunk, parse_options, remembered
 from .synthetic.hand_poses import hand_axes
 from .synthetic.hands import HandSampler
 from .synthetic.scenery import Scenery

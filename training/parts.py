@@ -1,9 +1,8 @@
-"""What the training scripts of the hand and the face branch share: options, progress, the header of the weights."""
+"""What the training scripts of the hand and the face branch share: options, trunk, the header of the weights."""
 
 import argparse
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +10,6 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from tqdm import tqdm
 
 HELD_OUT_EVERY = 10
 """Every so many rendered pictures one is kept for validation."""
@@ -57,19 +55,6 @@ def remembered(path: Path, key: str, kind: type[Record], make: Callable[[], Reco
 def held_out(count: int, device: torch.device) -> Tensor:
     """(count,) bool, true for the samples that are kept for validation."""
     return torch.arange(count, device=device) % HELD_OUT_EVERY == 0
-
-
-@contextmanager
-def progress(description: str) -> Iterator[Callable[[int, Tensor], None]]:
-    """A bar that counts steps and shows the loss now and then."""
-    with tqdm(desc=description, unit="step") as bar:
-
-        def report(step: int, loss: Tensor) -> None:
-            bar.update()
-            if step % 50 == 0:
-                bar.set_postfix(loss=f"{loss.item():.3f}")
-
-        yield report
 
 
 def header(part: str, body: str, options: argparse.Namespace, metrics: dict[str, float]) -> dict[str, str]:
