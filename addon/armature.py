@@ -1,4 +1,4 @@
-"""The armature: the 55 bones of SMPL-X, standing on the ground at the world's origin, z up, facing -Y, metres."""
+"""The armature: the 55 bones of SMPL-X, standing on the ground at the world's origin, z up, facing -Y, meters."""
 
 import bpy
 import numpy as np
@@ -26,8 +26,8 @@ def build_armature(name: str, rest_joints: Array, lift: float) -> bpy.types.Obje
 
     Args:
         name: of the object and its data.
-        rest_joints: (55, 3) rest positions in the body file's axes, metres.
-        lift: metres from the file's origin up to where the soles stand on z = 0.
+        rest_joints: (55, 3) rest positions in the body file's axes, meters.
+        lift: meters from the file's origin up to where the soles stand on z = 0.
     """
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
@@ -64,10 +64,10 @@ def bone_tails(heads: Array) -> Array:
     """Where bones end: at a child, or a little further on. Display only, the motion does not depend on it.
 
     Args:
-        heads: (55, 3) in the armature's axes, metres.
+        heads: (55, 3) in the armature's axes, meters.
 
     Returns:
-        (55, 3) metres.
+        (55, 3) meters.
     """
     tails = np.array(heads)
     for joint, name in enumerate(JOINT_NAMES):

@@ -25,7 +25,7 @@ def build_mesh(
         name: of the object and its data.
         body: the body model.
         betas: (10,) values of the shape keys.
-        lift: metres from the file's origin up to where the soles stand on z = 0, the armature's.
+        lift: meters from the file's origin up to where the soles stand on z = 0, the armature's.
         armature: what deforms it and becomes its parent.
     """
     data = bpy.data.meshes.new(name)

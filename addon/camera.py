@@ -12,7 +12,7 @@ from ..backend.motion.take import Take
 from .keyframes import FIRST_FRAME, channels, write_curves
 
 SENSOR_WIDTH = 36.0
-"""Millimetres; lens lengths then read as on 35 mm film."""
+"""Millimeters; lens lengths then read as on 35 mm film."""
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 CONSTANT = 0
 """Number of the interpolation mode in Blender's files."""

@@ -37,7 +37,7 @@ def key_take(
         armature: has the 55 bones, in whatever rest axes.
         mesh: has the shape keys of expression; None = there is none.
         take: T frames.
-        pelvis: (3,) rest pelvis of the body in its file's axes, metres.
+        pelvis: (3,) rest pelvis of the body in its file's axes, meters.
         placement: where the take stands.
         fps: the scene's frames a second.
     """

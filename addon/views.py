@@ -19,7 +19,7 @@ VIEWS = {"front": (0.0, -1.0), "side": (1.0, 0.0)}
 """Name of a view and the direction (x, y) that its camera stands in."""
 MARGIN = 1.15
 SMALLEST_HEIGHT = 1.75
-"""Metres; what a view shows at least."""
+"""Meters; what a view shows at least."""
 DISTANCE = 50.0
 TILT = math.radians(9)
 """Looking down a little shows the ground."""
@@ -30,7 +30,7 @@ BODY_COLOR = (0.52, 0.60, 0.70, 1.0)
 FLOOR_COLORS = ((0.27, 0.28, 0.30, 1.0), (0.21, 0.22, 0.24, 1.0))
 BACKGROUND = (0.19, 0.20, 0.22)
 TILE = 0.5
-"""Metres; side of a square of the floor."""
+"""Meters; side of a square of the floor."""
 
 
 def render_views(built: BuiltScene, folder: Path, times: Sequence[float], size: int) -> None:
@@ -139,7 +139,7 @@ def _octahedron(bone: bpy.types.Bone) -> list[Vector]:
 
 
 def _add_floor(scene: bpy.types.Scene) -> None:
-    """Squares of half a metre, so that steps can be measured by eye."""
+    """Squares of half a meter, so that steps can be measured by eye."""
     reach = 50
     for color in (0, 1):
         cells = [(i, j) for i in range(-reach, reach) for j in range(-reach, reach) if (i + j) % 2 == color]
@@ -157,7 +157,7 @@ def _go_to(scene: bpy.types.Scene, frame: float) -> None:
 
 
 def _bounds(scene: bpy.types.Scene, armature: bpy.types.Object, frame: float) -> tuple[NDArray, NDArray]:
-    """Corners (3,) of the box around an armature's bones at a frame, metres."""
+    """Corners (3,) of the box around an armature's bones at a frame, meters."""
     _go_to(scene, frame)
     posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
     points = np.array([point for bone in posed for point in (bone.head, bone.tail)])

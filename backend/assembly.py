@@ -34,7 +34,7 @@ DEPTH_SECONDS = 0.4
 DEPTH_JUMP = 0.2
 """Relative deviation from the usual depth that is a wrong solution."""
 MIN_DEPTH = 0.3
-"""Metres from the camera; a solved translation nearer than this is a wrong one."""
+"""Meters from the camera; a solved translation nearer than this is a wrong one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Motion:
     rotations: Array
     """(T, 55, 3, 3) local, the root's in camera axes."""
     trans: Array
-    """(T, 3) metres: pelvis minus rest pelvis."""
+    """(T, 3) meters: pelvis minus rest pelvis."""
     betas: Array
     """(10,)."""
     expression: Array

@@ -20,11 +20,11 @@ Array = NDArray[np.float64]
 Color = tuple[int, int, int]
 
 CELL = 0.035
-"""Metres; vertices within one cell become one."""
+"""Meters; vertices within one cell become one."""
 FINE_CELL = 0.014
 """For hands, feet and head."""
 NEAR = 0.1
-"""Metres; triangles nearer to the camera are not drawn."""
+"""Meters; triangles nearer to the camera are not drawn."""
 LIGHT = np.array([0.35, -0.5, -0.8]) / np.linalg.norm([0.35, -0.5, -0.8])
 """Where the light comes from, camera axes: from above, a little from the right, from behind the camera."""
 SUBPIXEL_BITS = 3
@@ -48,7 +48,7 @@ class Figure:
         self._weights = body.weights[kept]
 
     def vertices(self, row: int) -> Array:
-        """(V, 3) metres in camera axes, of one frame of the take."""
+        """(V, 3) meters in camera axes, of one frame of the take."""
         take, rest = self._take, self._rest
         rotations = matrix_from_axis_angle(take.poses[row].reshape(JOINT_COUNT, 3))
         rotations[0] = WORLD_FROM_CAMERA.T @ rotations[0]

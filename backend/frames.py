@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 
 FILM_DIAGONAL = math.hypot(36.0, 24.0)
-"""Millimetres; a focal length "equivalent to 35 mm film" refers to this diagonal."""
+"""Millimeters; a focal length "equivalent to 35 mm film" refers to this diagonal."""
 
 
 class VideoError(ValueError):

@@ -34,7 +34,7 @@ class Lens:
         return np.array(self.size) / 2
 
     def project(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """(..., 3) metres in camera axes -> (..., 2) pixels."""
+        """(..., 3) meters in camera axes -> (..., 2) pixels."""
         depth = np.maximum(points[..., 2:], 1e-3)
         return np.asarray(points[..., :2] / depth * self.focal + self.principal_point)
 

@@ -57,7 +57,7 @@ class RefinementInput:
     rotations: Array
     """(T, 55, 3, 3) local rotations, the root's in camera axes."""
     trans: Array
-    """(T, 3) metres: pelvis minus rest pelvis."""
+    """(T, 3) meters: pelvis minus rest pelvis."""
     betas: Array
     """(10,)."""
     keypoints: Array
@@ -80,7 +80,7 @@ class RefinedMotion:
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of the energy's terms; distances on the picture are in person heights, in space in metres."""
+    """Weights of the energy's terms; distances on the picture are in person heights, in space in meters."""
 
     reprojection: float = 160.0
     huber: float = 0.03
@@ -92,7 +92,7 @@ class Weights:
     straight_saturation: float = 0.25
     """Squared 6D distance beyond which a knee counts as bent on purpose and is let go."""
     joint_acceleration: float = 25.0
-    """On joints relative to the pelvis, (metres per squared reference step)^2; more would flatten fast motion."""
+    """On joints relative to the pelvis, (meters per squared reference step)^2; more would flatten fast motion."""
     root_acceleration: float = 1000.0
     """On the pelvis itself; depth is the least certain of all, and this is what steadies it."""
     rotation_acceleration: float = 2.0

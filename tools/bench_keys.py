@@ -25,7 +25,7 @@ FRAME_RATE = 30.0
 
 
 def swinging_take(frames: int) -> Take:
-    """A take in which every joint and every expression swings, three metres before a camera."""
+    """A take in which every joint and every expression swings, three meters before a camera."""
     phase = np.linspace(0, 20, frames, dtype=np.float32)[:, None] + np.arange(3 * JOINT_COUNT, dtype=np.float32)
     place = np.array([0, 0, 3], np.float32)
     return Take(

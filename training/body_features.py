@@ -38,7 +38,7 @@ class SeenPeople:
     betas: Tensor
     """(N, 10)."""
     points: Tensor
-    """(N, 76, 3) metres relative to the pelvis."""
+    """(N, 76, 3) meters relative to the pelvis."""
     translation: Tensor
     """(N, 3) pelvis in the camera."""
     keypoints: Tensor

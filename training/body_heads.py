@@ -22,7 +22,7 @@ VALIDATION_SAMPLES = 2000
 
 @dataclass(frozen=True)
 class Prediction:
-    """Rotations (B, 22, 3, 3), betas (B, 10), depths of the COCO points (B, 17) in metres relative to the pelvis."""
+    """Rotations (B, 22, 3, 3), betas (B, 10), depths of the COCO points (B, 17) in meters relative to the pelvis."""
 
     rotations: Tensor
     betas: Tensor
@@ -95,7 +95,7 @@ def weighted_sum(losses: dict[str, Tensor]) -> Tensor:
 
 @torch.no_grad()
 def measure(prediction: Prediction, target: KeypointSamples, body: BodyLayer) -> dict[str, float]:
-    """Errors in millimetres over the 12 limb joints and of the depths."""
+    """Errors in millimeters over the 12 limb joints and of the depths."""
     points, _ = body.skeleton(prediction.rotations, prediction.betas)
     limbs = list(LIMBS12)
     found = (points - points[:, :1])[:, limbs]

@@ -36,7 +36,7 @@ _MARKS = (
     (5, 11, 5, 0.017, 0.015),
 )
 """A point of the left side, start and end of the direction in which people mark it elsewhere, mean and deviation in
-metres. The means are what MoveNet Thunder does on 128 renders of the open body, whose joints are known."""
+meters. The means are what MoveNet Thunder does on 128 renders of the open body, whose joints are known."""
 _FACE_MARK = 0.015
 
 _BAD = 2
@@ -54,7 +54,7 @@ def mark_points(points: Tensor, generator: torch.Generator) -> Tensor:
     moves on the head. Shape directions of a body model vary limbs' proportions too little for real people.
 
     Args:
-        points: (B, 17, 3) COCO points, metres.
+        points: (B, 17, 3) COCO points, meters.
         generator: source of randomness.
 
     Returns:
@@ -80,7 +80,7 @@ def sample_truncation(flat: Tensor, generator: torch.Generator) -> Tensor:
     """Points outside of the picture: legs below a desk or the frame, or everything on one side of a line.
 
     Args:
-        flat: (B, 17, 2) points seen from far away, metres.
+        flat: (B, 17, 2) points seen from far away, meters.
         generator: source of randomness.
 
     Returns:
@@ -157,7 +157,7 @@ def sample_palms(points: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
     """What a hand network tells of wrists and knuckles.
 
     Args:
-        points: (B, 76, 3) metres, camera axes.
+        points: (B, 76, 3) meters, camera axes.
         generator: source of randomness.
 
     Returns:

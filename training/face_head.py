@@ -16,7 +16,7 @@ from .synthetic.face_variation import FaceSamples, sample_faces
 BATCH = 256
 LEARNING_RATE = 1e-3
 VERTEX_WEIGHT = 600.0
-"""Loss per metre of vertex error (beyond a centimetre) against 1 per unit of the strongest expression."""
+"""Loss per meter of vertex error (beyond a centimetre) against 1 per unit of the strongest expression."""
 NEUTRAL_WEIGHT = 0.05
 
 
@@ -57,7 +57,7 @@ class FaceModel:
         self.jaw_share = layer.weights[chosen, JAW][:, None]
 
     def vertices(self, jaw: Tensor, expression: Tensor) -> Tensor:
-        """(B, 3, 3), (B, 10) -> (B, count, 3) metres, relative to the jaw's joint, the head at rest."""
+        """(B, 3, 3), (B, 10) -> (B, count, 3) meters, relative to the jaw's joint, the head at rest."""
         rest = self.template + torch.einsum("vck,bk->bvc", self.directions, expression)
         vertices: Tensor = rest + self.jaw_share * (rest @ jaw.transpose(1, 2) - rest)
         return vertices
@@ -114,7 +114,7 @@ def evaluate(
     """Errors on held-out faces.
 
     For every unit of the expression the correlation with the truth and, where the truth exceeds 0.3, the share of right
-    signs; for the jaw degrees; for the whole face millimetres; and what neutral faces give.
+    signs; for the jaw degrees; for the whole face millimeters; and what neutral faces give.
     """
     jaw, expression = branch.pose(seen.points, None)
     opening, true_opening = jaw_degrees(jaw), jaw_degrees(seen.jaw)

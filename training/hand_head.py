@@ -28,7 +28,7 @@ from .synthetic.shards import read_shard
 BATCH = 256
 LEARNING_RATE = 1e-3
 POINT_WEIGHT = 15.0
-"""Loss per metre of joint error against 1 per unit of the rotation matrices' entries."""
+"""Loss per meter of joint error against 1 per unit of the rotation matrices' entries."""
 FEATURE_NOISE = 0.6
 """Of the standardized features; half of their channels are dropped besides: few renders are soon learnt by heart."""
 
@@ -85,13 +85,13 @@ def _pooling(branch: HandBranch) -> MapPooling:
 def _in_pixels(points_3d: Tensor, points_2d: Tensor) -> Tensor:
     """True points as the network states them: x, y in pixels, z relative to the wrist in pixels at its distance."""
     span = (points_2d[:, 1:] - points_2d[:, :1]).norm(dim=2).sum(1)
-    metres = (points_3d[:, 1:, :2] - points_3d[:, :1, :2]).norm(dim=2).sum(1)
-    depth = (points_3d[..., 2:] - points_3d[:, :1, 2:]) * (span / metres)[:, None, None]
+    meters = (points_3d[:, 1:, :2] - points_3d[:, :1, :2]).norm(dim=2).sum(1)
+    depth = (points_3d[..., 2:] - points_3d[:, :1, 2:]) * (span / meters)[:, None, None]
     return torch.cat([points_2d, depth], dim=2)
 
 
 class FingerModel:
-    """Finger rotations -> the 21 points of the right hand in the wrist's frame, metres."""
+    """Finger rotations -> the 21 points of the right hand in the wrist's frame, meters."""
 
     def __init__(self, layer: BodyLayer) -> None:
         self.layer = layer
@@ -171,7 +171,7 @@ def train_head(
 
 @torch.no_grad()
 def evaluate(branch: HandBranch, seen: Observations, reference: Tensor, model: FingerModel) -> dict[str, float]:
-    """Errors in millimetres on held-out renders: the mean pose of the training set, points only, points and features.
+    """Errors in millimeters on held-out renders: the mean pose of the training set, points only, points and features.
 
     `wrist` is the mean error of the 21 points with the wrist's place and rotation known, `pa` after Procrustes.
     """

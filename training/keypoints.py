@@ -28,15 +28,15 @@ class KeypointSamples:
     betas: Tensor
     """(B, 10)."""
     points: Tensor
-    """(B, 76, 3) metres relative to the pelvis, camera axes."""
+    """(B, 76, 3) meters relative to the pelvis, camera axes."""
     translation: Tensor
-    """(B, 3) pelvis in the camera, metres."""
+    """(B, 3) pelvis in the camera, meters."""
     keypoints: Tensor
     """(B, 17, 2) detected COCO points on the plane z = 1."""
     scores: Tensor
     """(B, 17) 0..1."""
     palms: Tensor
-    """(B, 2, 5, 3) estimated wrist and knuckles of the left and right hand, metres, any origin."""
+    """(B, 2, 5, 3) estimated wrist and knuckles of the left and right hand, meters, any origin."""
     palm_scores: Tensor
     """(B, 2) 0 where the hand is hidden."""
 
@@ -90,7 +90,7 @@ def sample_views(count: int, generator: torch.Generator) -> Tensor:
 
 
 def sample_distances(hidden: Tensor, generator: torch.Generator) -> Tensor:
-    """(B, 17) hidden points -> (B,) metres, 2 to 10 on a logarithmic scale; people cut by the frame stand nearer."""
+    """(B, 17) hidden points -> (B,) meters, 2 to 10 on a logarithmic scale; people cut by the frame stand nearer."""
     distance = 2 * 5 ** torch.rand(len(hidden), generator=generator)
     return torch.where(hidden.sum(dim=1) >= 4, distance * 0.6, distance)
 
@@ -99,12 +99,12 @@ def place_in_view(points: Tensor, hidden: Tensor, distance: Tensor) -> Tensor:
     """Where the pelvis has to be for the box of the visible points to sit on the optical axis.
 
     Args:
-        points: (B, 17, 3) metres relative to the pelvis.
+        points: (B, 17, 3) meters relative to the pelvis.
         hidden: (B, 17) points that do not count for the box.
-        distance: (B,) pelvis depth, metres; enlarged where a point would come nearer than 0.4 m.
+        distance: (B,) pelvis depth, meters; enlarged where a point would come nearer than 0.4 m.
 
     Returns:
-        (B, 3) metres.
+        (B, 3) meters.
     """
     depth = torch.maximum(distance, 0.4 - points[..., 2].amin(dim=1))
     translation = torch.stack([torch.zeros_like(depth), torch.zeros_like(depth), depth], dim=-1)

@@ -1,4 +1,4 @@
-"""Errors of predicted joints in millimetres: MPJPE and PA-MPJPE (paper, section 5)."""
+"""Errors of predicted joints in millimeters: MPJPE and PA-MPJPE (paper, section 5)."""
 
 import torch
 from torch import Tensor
@@ -8,12 +8,12 @@ def mpjpe(predicted: Tensor, target: Tensor, *, root: int | None = None) -> Tens
     """Mean per joint position error.
 
     Args:
-        predicted: (B, J, 3) metres.
-        target: (B, J, 3) metres.
+        predicted: (B, J, 3) meters.
+        target: (B, J, 3) meters.
         root: joint that both are moved onto first; None compares them where they are.
 
     Returns:
-        (B,) millimetres.
+        (B,) millimeters.
     """
     if root is not None:
         predicted = predicted - predicted[:, root : root + 1]
@@ -26,11 +26,11 @@ def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
     """MPJPE after the best similarity transform of each prediction onto its target.
 
     Args:
-        predicted: (B, J, 3) metres.
-        target: (B, J, 3) metres.
+        predicted: (B, J, 3) meters.
+        target: (B, J, 3) meters.
 
     Returns:
-        (B,) millimetres.
+        (B,) millimeters.
     """
     return mpjpe(procrustes_align(predicted, target), target)
 

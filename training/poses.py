@@ -72,7 +72,7 @@ def rebase_from_strict_t(local: NDArray[np.float64], rest_joints: NDArray[np.flo
 
     Args:
         local: (..., 22, 3, 3).
-        rest_joints: (55, 3) rest positions, metres.
+        rest_joints: (55, 3) rest positions, meters.
 
     Returns:
         (..., 22, 3, 3).
@@ -100,7 +100,7 @@ def straighten_legs(
 
     Args:
         local: (N, 22, 3, 3) local rotations relative to the rest pose.
-        rest_joints: (55, 3) rest positions, metres.
+        rest_joints: (55, 3) rest positions, meters.
         amounts: (N, 2) of the left and right leg, 0 as it is to 1 straight.
 
     Returns:

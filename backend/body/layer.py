@@ -62,7 +62,7 @@ class BodyLayer(nn.Module):
             expression: (B, 10).
 
         Returns:
-            vertices (B, V, 3) and joints (B, 55, 3), metres, the pelvis at its rest position.
+            vertices (B, V, 3) and joints (B, 55, 3), meters, the pelvis at its rest position.
         """
         shape = torch.cat([betas, expression], dim=1)
         rest = self.points[:JOINTS] + torch.einsum("jck,bk->bjc", self.point_directions[:JOINTS], shape)
@@ -81,14 +81,14 @@ class BodyLayer(nn.Module):
         """Pose the skeleton without the mesh.
 
         Each landmark moves rigidly with the joint that drives its vertex most, which leaves out expressions and the
-        few millimetres that skinning and pose correctives add.
+        few millimeters that skinning and pose correctives add.
 
         Args:
             rotations: (B, N, 3, 3) local rotations, N = 22 (the body) or 55; joints left out do not bend.
             betas: (B, 10).
 
         Returns:
-            points (B, 76, 3) in metres (see `joints.POINT_NAMES`) and global rotations (B, 55, 3, 3).
+            points (B, 76, 3) in meters (see `joints.POINT_NAMES`) and global rotations (B, 55, 3, 3).
 
         Raises:
             ValueError: if N is neither 22 nor 55.
@@ -110,7 +110,7 @@ def forward_kinematics(rotations: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]
 
     Args:
         rotations: (B, N, 3, 3) local rotations.
-        rest: (B, N, 3) rest positions, metres.
+        rest: (B, N, 3) rest positions, meters.
 
     Returns:
         joints (B, N, 3), the pelvis at its rest position, and global rotations (B, N, 3, 3).

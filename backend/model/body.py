@@ -26,7 +26,7 @@ class Palms:
 
 @dataclass(frozen=True)
 class BodyPose:
-    """Rotations (B, 22, 3, 3) local, the root in camera axes; betas (B, 10); translation (B, 3) metres or None."""
+    """Rotations (B, 22, 3, 3) local, the root in camera axes; betas (B, 10); translation (B, 3) meters or None."""
 
     rotations: Tensor
     betas: Tensor
@@ -34,7 +34,7 @@ class BodyPose:
 
 
 class PixelEncoding(nn.Module):
-    """The paper's positional pose as a vector: x and y scaled to -1..1 over the picture, z in metres.
+    """The paper's positional pose as a vector: x and y scaled to -1..1 over the picture, z in meters.
 
     Args:
         size: height and width of the picture in pixels.
@@ -54,7 +54,7 @@ class KeypointEncoding(nn.Module):
     """The positional pose of the preset `open` as a vector that does not change with the crop's place and size."""
 
     def forward(self, points: Tensor, scores: Tensor) -> Tensor:
-        """(B, J, 3) points, (B, J) scores -> (B, 4J): normalized x, y joint by joint, all scores, all z in metres."""
+        """(B, J, 3) points, (B, J) scores -> (B, 4J): normalized x, y joint by joint, all scores, all z in meters."""
         return torch.cat([keypoint_vector(points[..., :2], scores), points[..., 2]], dim=1)
 
 
@@ -132,7 +132,7 @@ class PooledShapeNet(nn.Module):
             self.linear.bias[12] = 12.0
 
     def forward(self, positions: Positions, geometry: Tensor, features: Tensor) -> tuple[Tensor, Tensor | None]:
-        """-> betas (B, 10), translation (B, 3) metres."""
+        """-> betas (B, 10), translation (B, 3) meters."""
         out = self.linear(positions.maps[-1].mean((2, 3)))
         return out[:, :10], out[:, 10:]
 

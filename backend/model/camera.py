@@ -1,6 +1,6 @@
 """The perspective camera (paper section 3.4): projection and the translation that explains 2D points.
 
-Camera axes are x right, y down, z forward, in metres.
+Camera axes are x right, y down, z forward, in meters.
 """
 
 import torch
@@ -14,7 +14,7 @@ def project(points: Tensor, focal: Tensor, principal_point: Tensor) -> Tensor:
     """Perspective projection.
 
     Args:
-        points: (B, P, 3) metres, in front of the camera.
+        points: (B, P, 3) meters, in front of the camera.
         focal: (2,) or (B, 2) pixels.
         principal_point: (2,) or (B, 2) pixels.
 
@@ -34,14 +34,14 @@ def solve_translation(
     single quotient. Differentiable; exact when the 2D points are exact.
 
     Args:
-        points_3d: (B, P, 3) metres, camera axes.
+        points_3d: (B, P, 3) meters, camera axes.
         points_2d: (B, P, 2) pixels.
         weights: (B, P), not negative; at least two different points need a weight.
         focal: (2,) or (B, 2) pixels.
         principal_point: (2,) or (B, 2) pixels.
 
     Returns:
-        (B, 3) metres, to be added to points_3d.
+        (B, 3) meters, to be added to points_3d.
     """
     rays = (points_2d - _per_point(principal_point)) / _per_point(focal)
     known = rays * points_3d[..., 2:] - points_3d[..., :2]

@@ -19,7 +19,7 @@ class HandPose:
     """Both hands, left then right, each on its own side again.
 
     Attributes:
-        points: (B, 2, 21, 3) x, y in pixels of the crops, z relative to the wrist (metres for 3D heat maps, crop pixels
+        points: (B, 2, 21, 3) x, y in pixels of the crops, z relative to the wrist (meters for 3D heat maps, crop pixels
             for `open`).
         scores: (B, 2) presence 0..1; always 1 where it is not predicted.
         rotations: (B, 2, 15, 3, 3) local, in the order of the body file: index, middle, pinky, ring, thumb.

@@ -53,7 +53,7 @@ class HandMaps:
     right_handedness: Tensor
     """(B,) 0..1, that it is a right hand."""
     world: Tensor
-    """(B,21,3) metres, origin near the middle of the hand, axes of the crop."""
+    """(B,21,3) meters, origin near the middle of the hand, axes of the crop."""
     features: tuple[Tensor, Tensor]
     """(B,112,14,14) and (B,192,7,7)."""
 

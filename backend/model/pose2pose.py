@@ -28,9 +28,9 @@ class Pose2PoseOutput:
         rotations: (B, 55, 3, 3) local, the root in the axes of a camera that looks at the middle of the crop.
         betas: (B, 10).
         expression: (B, 10), zero where no face is seen.
-        translation: (B, 3) metres for a focal length of 1500 on the 256x192 picture, or None for presets that leave it
+        translation: (B, 3) meters for a focal length of 1500 on the 256x192 picture, or None for presets that leave it
             to `camera.solve_translation`.
-        body_points: (B, J, 3) x, y in pixels of the 256x192 picture, z in metres relative to the pelvis; which points
+        body_points: (B, J, 3) x, y in pixels of the 256x192 picture, z in meters relative to the pelvis; which points
             they are stands in the preset.
         body_scores: (B, J) 0..1.
         hand_points: (B, 2, 21, 3) left, right; x, y in pixels of the 512x384 input, z as in `HandPose`.

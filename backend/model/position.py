@@ -1,7 +1,7 @@
 """PositionNet: from a picture to the positional pose (paper sections 3.1, 3.2), and its normalization for the heads.
 
 x and y are in pixels of the branch's own input picture, counted continuously: 0 is its left edge, 0.5 the middle of the
-first pixel, its width the right edge. z is in metres relative to the root joint. Two kinds exist: the paper's 3D heat
+first pixel, its width the right edge. z is in meters relative to the root joint. Two kinds exist: the paper's 3D heat
 maps with soft-argmax, and the keypoint heads of a pretrained CenterNet with learnt depth.
 """
 
@@ -25,7 +25,7 @@ class Positions:
     """What a PositionNet found.
 
     Attributes:
-        points: (B, J, 3) x, y in input pixels, z in metres relative to the root.
+        points: (B, J, 3) x, y in input pixels, z in meters relative to the root.
         scores: (B, J) 0..1.
         maps: feature maps (B, C, H, W) of the whole picture, for pooling.
     """
@@ -127,7 +127,7 @@ class HeatmapPositionNet(nn.Module):
         channels: C.
         joints: J.
         depth_bins: D; the paper does not state it, 8 is what its authors released later.
-        depth_range: metres covered by the D bins, centered at the root.
+        depth_range: meters covered by the D bins, centered at the root.
         stride: input pixels per cell.
     """
 
@@ -166,7 +166,7 @@ class DepthLifter(nn.Module):
         self.mlp = ResidualMLP(3 * joints, joints, hidden, blocks)
 
     def forward(self, points: Tensor, scores: Tensor) -> Tensor:
-        """(B, J, 2) keypoints in any unit, (B, J) scores -> (B, J) depths in metres relative to the pelvis."""
+        """(B, J, 2) keypoints in any unit, (B, J) scores -> (B, J) depths in meters relative to the pelvis."""
         out: Tensor = self.mlp(keypoint_vector(points, scores))
         return out
 

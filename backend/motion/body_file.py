@@ -42,7 +42,7 @@ class BodyFileError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class BodyFile:
-    """A body model as arrays; lengths in metres, y up, facing +z, left = +x."""
+    """A body model as arrays; lengths in meters, y up, facing +z, left = +x."""
 
     name: str
     """"open" for the packaged body, otherwise the file's stem."""
@@ -74,7 +74,7 @@ class BodyFile:
     expression_names: tuple[str, ...]
 
     def rest_joints(self, betas: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-        """(10,) betas, None = zeros -> (55, 3) joints of that shape in the rest pose, metres."""
+        """(10,) betas, None = zeros -> (55, 3) joints of that shape in the rest pose, meters."""
         vertices = self.v_template.astype(np.float64)
         if betas is not None:
             vertices = vertices + self.shapedirs @ np.asarray(betas, dtype=np.float64)

@@ -1,7 +1,7 @@
 """From camera axes to a z-up world: the one place where one becomes the other.
 
 Camera axes are OpenCV's (x right, y down, z forward). The world is AMASS's and Blender's: z up, and a camera that
-looks along +y, so that somebody who faces the camera faces -y, Blender's front. Metres throughout.
+looks along +y, so that somebody who faces the camera faces -y, Blender's front. Meters throughout.
 """
 
 from collections.abc import Sequence
@@ -44,7 +44,7 @@ class Placement:
     """Where takes stand in the scene: world position = `offset` + (take's world position)."""
 
     offset: Array
-    """(3,) metres. The camera itself stands at `offset`."""
+    """(3,) meters. The camera itself stands at `offset`."""
 
 
 AS_RECORDED = Placement(offset=np.zeros(3))
@@ -59,7 +59,7 @@ def posed_joints(take: Take, rest_joints: NDArray[np.floating[Any]]) -> Array:
         rest_joints: (55, 3) rest positions for the take's betas, in the body file's axes.
 
     Returns:
-        (T, 55, 3) metres in the take's world.
+        (T, 55, 3) meters in the take's world.
     """
     rotations = matrix_from_axis_angle(take.poses.reshape(-1, JOINT_COUNT, 3))
     joints, _ = forward_kinematics(rotations, rest_joints)
@@ -72,8 +72,8 @@ def on_ground(people: Sequence[NDArray[np.floating[Any]]], soles: Sequence[float
     Everybody gets the same offset, so that they keep their places relative to each other and to their camera.
 
     Args:
-        people: for each person (T, 55, 3) joints in their common world, metres.
-        soles: for each person the height of the lowest of `FEET` above the sole in the rest pose, metres.
+        people: for each person (T, 55, 3) joints in their common world, meters.
+        soles: for each person the height of the lowest of `FEET` above the sole in the rest pose, meters.
 
     Raises:
         ValueError: nobody is there.
@@ -88,6 +88,6 @@ def on_ground(people: Sequence[NDArray[np.floating[Any]]], soles: Sequence[float
 
 
 def sole_height(rest_vertices: NDArray[np.floating[Any]], rest_joints: NDArray[np.floating[Any]]) -> float:
-    """Height of the lowest of `FEET` above the sole; (V, 3) and (55, 3) in the body file's axes, y up, metres."""
+    """Height of the lowest of `FEET` above the sole; (V, 3) and (55, 3) in the body file's axes, y up, meters."""
     feet = rest_joints[[JOINT_INDEX[name] for name in FEET], 1]
     return float(feet.min() - rest_vertices[:, 1].min())

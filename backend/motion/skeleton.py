@@ -45,10 +45,10 @@ def forward_kinematics(rotations: Array, rest_joints: Array) -> tuple[Array, Arr
 
     Args:
         rotations: (..., J, 3, 3) local rotation matrices, J <= 55 in file order.
-        rest_joints: (J, 3) or (..., J, 3) rest positions, metres.
+        rest_joints: (J, 3) or (..., J, 3) rest positions, meters.
 
     Returns:
-        joints (..., J, 3) in metres with the pelvis at its rest position, and global rotations (..., J, 3, 3).
+        joints (..., J, 3) in meters with the pelvis at its rest position, and global rotations (..., J, 3, 3).
     """
     rest = np.broadcast_to(rest_joints, rotations.shape[:-1])
     positions = np.empty(rest.shape)

@@ -1,7 +1,7 @@
 """A take: one person over time, the only thing that crosses from the backend to Blender.
 
 A take is an `.npz` without pickle. The keys that AMASS tools and the SMPL-X Blender add-on read keep their names and
-meaning: z-up world, axis-angle in radians, metres. The rest says where the motion came from and how sure the network
+meaning: z-up world, axis-angle in radians, meters. The rest says where the motion came from and how sure the network
 was. The world of a take is its camera's: origin at the camera, x right, y away from it, z up (`placement`).
 """
 
@@ -37,7 +37,7 @@ class Take:
     poses: Array
     """(T, 165) axis-angle of the 55 joints in file order; the root's is in the z-up world."""
     trans: Array
-    """(T, 3) metres, z-up world; the pelvis is at `trans` + the body's rest pelvis, as in smplx."""
+    """(T, 3) meters, z-up world; the pelvis is at `trans` + the body's rest pelvis, as in smplx."""
     betas: Array
     """(10,) shape, constant over the take."""
     expression: Array
@@ -47,7 +47,7 @@ class Take:
     frames: NDArray[np.integer[Any]]
     """(T,) int64 source frame numbers, from 0."""
     joints_cam: Array
-    """(T, 55, 3) metres in camera axes (OpenCV: x right, y down, z forward)."""
+    """(T, 55, 3) meters in camera axes (OpenCV: x right, y down, z forward)."""
     joints_img: Array
     """(T, 55, 2) pixels of the source's frames."""
     confidence: Array

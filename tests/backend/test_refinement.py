@@ -61,7 +61,7 @@ def noisy_take(layer: BodyLayer, count: int, rate: float, seed: int) -> tuple[np
 
 
 def jitter(joints: np.ndarray) -> float:
-    """Mean second difference of the joints, metres a frame squared."""
+    """Mean second difference of the joints, meters a frame squared."""
     return float(np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).mean())
 
 

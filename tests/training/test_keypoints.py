@@ -64,7 +64,7 @@ def test_hidden_hands_give_zeros(samples: KeypointSamples) -> None:
     assert (vectors[~hidden][:, :12].unflatten(1, (4, 3)).norm(dim=-1).mean() - 1).abs() < 0.1
 
 
-def test_marks_move_both_sides_alike_and_by_centimetres() -> None:
+def test_marks_move_both_sides_alike_and_by_centimeters() -> None:
     body = BodyLayer(load_body())
     upright = torch.eye(3).expand(200, 22, 3, 3)
     points, _ = body.skeleton(upright, torch.zeros(200, 10))

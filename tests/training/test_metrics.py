@@ -1,4 +1,4 @@
-"""The errors in millimetres against hand-computed and independent values."""
+"""The errors in millimeters against hand-computed and independent values."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.training.metrics import mpjpe, pa_mpjpe, procrustes_align
 
 
-def test_mpjpe_is_the_mean_distance_in_millimetres() -> None:
+def test_mpjpe_is_the_mean_distance_in_millimeters() -> None:
     target = torch.zeros(1, 2, 3)
     predicted = torch.tensor([[[0.03, 0.04, 0.0], [0.0, 0.0, 0.1]]])
     assert mpjpe(predicted, target).item() == pytest.approx((50 + 100) / 2)

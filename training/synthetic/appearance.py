@@ -20,7 +20,7 @@ class Cloth:
     colors: Tensor
     """(B, 2, 3)."""
     waves: Tensor
-    """(B, 2, 3) wave vectors of the pattern, radians per metre."""
+    """(B, 2, 3) wave vectors of the pattern, radians per meter."""
     hardness: Tensor
     """(B,) 0 = plain, large = sharp stripes or checks."""
 
@@ -36,19 +36,19 @@ class Appearance:
     hair: Tensor
     """(B, 3)."""
     hairline: Tensor
-    """(B, 3) metres: height over the brows at the front, height at the back relative to the eyes, thickness."""
+    """(B, 3) meters: height over the brows at the front, height at the back relative to the eyes, thickness."""
     sleeve: Tensor
     """(B,) arm coordinate where the sleeve ends; below 0 = no sleeve."""
     trouser: Tensor
     """(B,) leg coordinate where the trouser leg ends."""
     waist: Tensor
-    """(B,) height of the waistline over the pelvis, metres."""
+    """(B,) height of the waistline over the pelvis, meters."""
     shoes: Tensor
     """(B, 3) color, the skin's where the feet are bare."""
     top: Cloth
     bottom: Cloth
     looseness: Tensor
-    """(B, 2) how far top and bottom stand off the skin, metres."""
+    """(B, 2) how far top and bottom stand off the skin, meters."""
     face: FacePaint
 
 
@@ -126,7 +126,7 @@ def paint(looks: Appearance, regions: BodyRegions, attributes: Tensor, image: Te
 
 
 def standoff(looks: Appearance, regions: BodyRegions) -> Tensor:
-    """(B, V) metres by which garments, shoes and hair stand off the skin."""
+    """(B, V) meters by which garments, shoes and hair stand off the skin."""
     batch, count = len(looks.skin), len(regions.attributes)
     image = torch.arange(batch, device=looks.skin.device).repeat_interleave(count)
     attributes = regions.attributes.repeat(batch, 1)

@@ -81,7 +81,7 @@ def build_body(source: Source) -> Arrays:
 
 
 def sample_bodies(source: Source) -> tuple[Floats, Floats]:
-    """Random adults in the rest pose: vertices (N, V, 3) and joints (N, 55, 3), metres."""
+    """Random adults in the rest pose: vertices (N, V, 3) and joints (N, 55, 3), meters."""
     adults = source.coefficients(sample_adults(SAMPLES, np.random.default_rng(0)))
     posed = [into_rest_pose(source, coefficients) for coefficients in adults]
     return np.stack([vertices for vertices, _ in posed]), np.stack([joints for _, joints in posed])

@@ -1,4 +1,4 @@
-"""Pinhole cameras for the synthetic pictures. Camera axes: x right, y down, z forward, metres."""
+"""Pinhole cameras for the synthetic pictures. Camera axes: x right, y down, z forward, meters."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Camera:
     width: int
 
     def project(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, P, 3) metres -> (B, P, 2) pixels and (B, P) distances along the axis; behind the camera is clamped."""
+        """(B, P, 3) meters -> (B, P, 2) pixels and (B, P) distances along the axis; behind the camera is clamped."""
         depth = points[..., 2]
         pixels = points[..., :2] / depth.clamp_min(_NEAR)[..., None] * self.focal[:, None, None]
         return pixels + self.center[:, None], depth
@@ -49,8 +49,8 @@ def frame_points(
     """Place points before a camera and zoom until they fill its image.
 
     Args:
-        points: (B, P, 3) metres in camera axes, anywhere.
-        distance: (B,) metres from the camera to the middle of the points.
+        points: (B, P, 3) meters in camera axes, anywhere.
+        distance: (B,) meters from the camera to the middle of the points.
         fill: (B,) size of the points' bounding square as a share of the image's (fitted in height and width).
         shift: (B, 2) offset of the box's middle from the image's, as a share of its height and width.
         height: rows of the image.

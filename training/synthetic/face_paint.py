@@ -18,7 +18,7 @@ _IRISES = ((0.03, 0.016, 0.008), (0.08, 0.04, 0.015), (0.13, 0.14, 0.06), (0.10,
 
 @dataclass(frozen=True)
 class FacePaint:
-    """Make-up of B faces; colors are linear RGB, lengths metres."""
+    """Make-up of B faces; colors are linear RGB, lengths meters."""
 
     iris: Tensor
     """(B, 3)."""
@@ -115,7 +115,7 @@ def _beard(face: FacePaint, rest: Tensor, points: Tensor, image: Tensor) -> Tens
 
 
 def _stroke(points: Tensor, line: Tensor, width: Tensor, softness: float) -> Tensor:
-    """(N,) 0..1 share of a brush of half the given width (metres) drawn along the (K, 3) line, seen from the front."""
+    """(N,) 0..1 share of a brush of half the given width (meters) drawn along the (K, 3) line, seen from the front."""
     start, end = line[:-1, :2], line[1:, :2]
     along = end - start
     offset = points[:, None, :2] - start

@@ -41,7 +41,7 @@ class FaceBinding:
     Attributes:
         vertices: (P, 3) the nearest vertices of the body.
         weights: (P, 3) their shares, sum 1.
-        observed: (P, 3) the neutral face as the network sees it, metres, in the body's axes.
+        observed: (P, 3) the neutral face as the network sees it, meters, in the body's axes.
     """
 
     vertices: Tensor
@@ -143,7 +143,7 @@ class FaceSurface:
         self.observed = binding.observed
 
     def points(self, jaw: Tensor, expression: Tensor, betas: Tensor) -> Tensor:
-        """(B, 3, 3), (B, 10), (B, 10) -> (B, P, 3) metres."""
+        """(B, 3, 3), (B, 10), (B, 10) -> (B, P, 3) meters."""
         parameters = torch.cat([betas, expression], dim=1)
         change = (jaw - torch.eye(3, device=jaw.device)).flatten(1)
         rest = self.template + torch.einsum("pck,bk->bpc", self.directions, parameters)

@@ -24,12 +24,12 @@ from .randomness import chance, normal, uniform
 MAX_JAW = math.radians(30)
 BLINK = 4
 PERSON, REGION_ERROR, POINT_ERROR = 0.001, 0.0005, 0.0012
-"""Metres: how far a person's surface waves off the body's, and the network's errors. They are large so that the head
+"""Meters: how far a person's surface waves off the body's, and the network's errors. They are large so that the head
 weighs many points against each other; real faces do not lie where fine differences between these would tell."""
 LID_RESPONSE = (0.35, 0.6)
 """On photographs the network lets the lids of closed eyes come this much of the way together."""
 BROW_HEIGHT = -0.0018
-"""On photographs it sees neutral brows lower than the body's by about this, metres."""
+"""On photographs it sees neutral brows lower than the body's by about this, meters."""
 NOSE_TIP, CHIN = 4, 152
 
 
@@ -108,7 +108,7 @@ def personalize(generator: torch.Generator, surface: FaceSurface, points: Tensor
 
 
 def _near(points: Tensor, center: Tensor, width: float) -> Tensor:
-    """(P, 1) 1 at the center, falling to 0 over the width, metres."""
+    """(P, 1) 1 at the center, falling to 0 over the width, meters."""
     return torch.exp(-((points - center) / width).square().sum(1, keepdim=True))
 
 

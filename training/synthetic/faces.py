@@ -32,7 +32,7 @@ class FacePictures:
     Attributes:
         images: (B, 3, 192, 192) values 0..1.
         pixels: (B, V, 2) where the body's vertices lie in them.
-        depth: (B, V) their distance along the camera's axis, metres.
+        depth: (B, V) their distance along the camera's axis, meters.
     """
 
     images: Tensor

@@ -37,7 +37,7 @@ class HandCrops:
     Attributes:
         images: (B, 3, 224, 224) values 0..1.
         rotations: (B, 15, 3, 3) local finger rotations.
-        points_3d: (B, 21, 3) camera axes, metres, in the order of `joints.RIGHT_HAND21`.
+        points_3d: (B, 21, 3) camera axes, meters, in the order of `joints.RIGHT_HAND21`.
         points_2d: (B, 21, 2) pixels of the crop.
         visible: (B, 21) in the picture and hidden by no finger or arm.
     """

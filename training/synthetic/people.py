@@ -33,8 +33,8 @@ class People:
         images: (B, 3, 256, 192) values 0..1.
         rotations: (B, 55, 3, 3) local rotations; the root's is in camera axes.
         betas: (B, 10).
-        translation: (B, 3) metres, added to the vertices (smplx's `transl`).
-        points_3d: (B, 76, 3) camera axes, metres, in the order of `joints.POINT_NAMES`.
+        translation: (B, 3) meters, added to the vertices (smplx's `transl`).
+        points_3d: (B, 76, 3) camera axes, meters, in the order of `joints.POINT_NAMES`.
         points_2d: (B, 76, 2) pixels.
         visible: (B, 76) in the picture and hidden neither by the own body nor by an object.
         focal: (B,) pixels.

@@ -26,7 +26,7 @@ class Fragments:
         column: (N,) pixel column.
         triangle: (N,) index of the nearest triangle that faces the camera.
         weights: (N, 3) perspective-correct weights of its corners, sum 1.
-        depth: (N,) distance along the camera's axis, metres.
+        depth: (N,) distance along the camera's axis, meters.
     """
 
     image: Tensor
@@ -47,7 +47,7 @@ class Fragments:
         return canvas.index_put((self.image, self.row, self.column), values)
 
     def depth_image(self, batch: int, height: int, width: int) -> Tensor:
-        """(B, H, W) depth in metres, infinite where nothing was drawn."""
+        """(B, H, W) depth in meters, infinite where nothing was drawn."""
         canvas = torch.full((batch, height, width, 1), torch.inf, device=self.depth.device)
         return self.paint(self.depth[:, None], canvas)[..., 0]
 
@@ -60,7 +60,7 @@ def rasterize(pixels: Tensor, depth: Tensor, faces: Tensor, height: int, width: 
 
     Args:
         pixels: (B, V, 2) projected vertices, pixels.
-        depth: (B, V) their distance along the camera's axis, metres.
+        depth: (B, V) their distance along the camera's axis, meters.
         faces: (F, 3) vertex indices, counter-clockwise seen from outside.
         height: rows of the images.
         width: columns of the images.
@@ -158,9 +158,9 @@ def visible(pixels: Tensor, depth: Tensor, depth_image: Tensor, tolerance: Tenso
 
     Args:
         pixels: (B, P, 2) projected points.
-        depth: (B, P) their distances, metres.
+        depth: (B, P) their distances, meters.
         depth_image: (B, H, W) as `Fragments.depth_image` gives it.
-        tolerance: metres a point may lie under the surface, a number or (P,): joints are inside the body.
+        tolerance: meters a point may lie under the surface, a number or (P,): joints are inside the body.
 
     Returns:
         (B, P) bool.

@@ -24,13 +24,13 @@ class BodyRegions:
     """Paint coordinates of a body.
 
     Attributes:
-        attributes: (V, 14): rest position (metres), rest normal, arm coordinate (0 shoulder, 1 wrist), leg coordinate
+        attributes: (V, 14): rest position (meters), rest normal, arm coordinate (0 shoulder, 1 wrist), leg coordinate
             (0 hip, 1 ankle), then shares 0..1 of hand, head, foot, eyeball, inner surface (mouth, eye sockets), arm.
         faces: (F, 3).
         landmarks: (51, 3) inner face landmarks at rest, in iBUG's order.
         eyes: (2, 3) centers of the left and right eyeball.
         joints: (55, 3) rest joints.
-        depth: (55,) distance from each joint to the nearest skin, metres.
+        depth: (55,) distance from each joint to the nearest skin, meters.
     """
 
     attributes: Tensor

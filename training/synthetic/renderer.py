@@ -19,7 +19,7 @@ class Picture:
 
     Attributes:
         radiance: (B, H, W, 3) linear.
-        depth: (B, H, W) distance to the surface, metres; infinite on the background.
+        depth: (B, H, W) distance to the surface, meters; infinite on the background.
     """
 
     radiance: Tensor
@@ -41,7 +41,7 @@ def render(
 
     Args:
         generator: of the scenery's random numbers.
-        vertices: (B, V, 3) posed bodies in camera axes, metres.
+        vertices: (B, V, 3) posed bodies in camera axes, meters.
         camera: the view.
         looks: of the B people.
         regions: of the body.
@@ -88,11 +88,11 @@ def _shade(
     )
 
 
-def _openness(distance: Tensor, fragments: Fragments, cell: int = 4, metres: float = 0.025) -> Tensor:
+def _openness(distance: Tensor, fragments: Fragments, cell: int = 4, meters: float = 0.025) -> Tensor:
     """(N,) 0.5..1: darkens pixels that lie behind their neighbors, as creases and gaps between fingers are dark."""
     known = torch.isfinite(distance).float()[:, None]
     filled = torch.where(known > 0, distance[:, None], 0.0)
     sums = avg_pool2d(avg_pool2d(torch.cat([filled, known], dim=1), cell), 5, stride=1, padding=2)
     mean = interpolate(sums[:, :1] / sums[:, 1:].clamp_min(1e-6), size=distance.shape[1:], mode="bilinear")
     around = mean[fragments.image, 0, fragments.row, fragments.column]
-    return 1 - 0.5 * ((fragments.depth - around) / metres).clamp(0, 1)
+    return 1 - 0.5 * ((fragments.depth - around) / meters).clamp(0, 1)

@@ -66,7 +66,7 @@ def test_skeleton_has_the_joints_of_the_mesh(layer: BodyLayer) -> None:
     torch.testing.assert_close(points[:, :55], joints, atol=1e-5, rtol=0)
 
 
-def test_skeleton_landmarks_stay_within_millimetres_of_the_skin(layer: BodyLayer) -> None:
+def test_skeleton_landmarks_stay_within_millimeters_of_the_skin(layer: BodyLayer) -> None:
     rotations, (betas, _) = random_rotations(8, 0.25), random_shape(8)
     points, _ = layer.skeleton(rotations, betas)
     vertices, _ = layer(rotations, betas, torch.zeros(8, 10))

@@ -37,7 +37,7 @@ def test_soft_argmax_between_two_peaks() -> None:
     torch.testing.assert_close(soft_argmax(heatmaps)[0, 0, 0], torch.tensor((1 * 1 + 4 * 2) / 3))
 
 
-def test_heatmap_net_speaks_pixels_and_metres() -> None:
+def test_heatmap_net_speaks_pixels_and_meters() -> None:
     net = HeatmapPositionNet(backbone=torch.nn.Identity(), channels=4, joints=2, depth_bins=4, depth_range=2.0)
     torch.nn.init.zeros_(net.heatmaps.weight)
     torch.nn.init.zeros_(net.heatmaps.bias)

@@ -10,7 +10,7 @@ from pose2pose.backend.motion.take import Take
 
 @pytest.fixture
 def make_take() -> Callable[..., Take]:
-    """A take of somebody who stands with every joint at rest, four metres before the camera."""
+    """A take of somebody who stands with every joint at rest, four meters before the camera."""
 
     def make(frames: int = 5, rate: float = 30.0, **changes: object) -> Take:
         values = {

@@ -68,7 +68,7 @@ def fit_correctives(source: Source, body: RestBody, weights: Floats, followed: I
         followed: (K,) joint that each bone follows.
 
     Returns:
-        (V, 3, 486) metres per entry of (rotation - identity).
+        (V, 3, 486) meters per entry of (rotation - identity).
     """
     fitted = np.zeros((len(weights), 3, 54, 3, 3))
     for joint, name in enumerate(JOINT_NAMES[1:], start=1):

@@ -16,9 +16,9 @@ class Seen:
     """The visible pixels of one area."""
 
     x: Floats
-    """(N,) metres."""
+    """(N,) meters."""
     y: Floats
-    """(N,) metres."""
+    """(N,) meters."""
 
     def x_range(self, margin: float = 0.0) -> tuple[float, float]:
         """Leftmost and rightmost place, moved in by a margin."""
@@ -46,7 +46,7 @@ class FrontView:
     """Orthographic view along -z of the part of a mesh around a center.
 
     Args:
-        vertices: (V, 3) metres, facing +z.
+        vertices: (V, 3) meters, facing +z.
         faces: (F, 3).
         center: (3,) middle of the picture.
     """

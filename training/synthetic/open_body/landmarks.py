@@ -17,7 +17,7 @@ _SKIN_END = 13380
 """Vertex ranges of MakeHuman's base mesh."""
 
 _BROW = ((-0.018, 0.0195), (-0.009, 0.0225), (0.001, 0.0240), (0.011, 0.0225), (0.020, 0.0170))
-"""Outward and upward from the eye's center, metres, from the inner end of a brow to the outer."""
+"""Outward and upward from the eye's center, meters, from the inner end of a brow to the outer."""
 _NOSTRILS = (-0.013, -0.0065, 0.0, 0.0065, 0.013)
 _MIRRORED_EYE = (3, 2, 1, 0, 5, 4)
 """The left eye starts at its inner corner, so that both run from the image's left to its right."""
@@ -145,14 +145,14 @@ def _left_landmarks(vertices: Floats, joints: Floats, weights: Floats, areas: Ar
 
 
 def _masked(source: Source, image: Path) -> Flags:
-    """(V,) whether any texture coordinate of a vertex is bright in a grey mask."""
+    """(V,) whether any texture coordinate of a vertex is bright in a gray mask."""
     from PIL import Image
 
-    grey = np.asarray(Image.open(image).convert("L")) / 255.0
-    last = np.array(grey.shape[::-1]) - 1
+    gray = np.asarray(Image.open(image).convert("L")) / 255.0
+    last = np.array(gray.shape[::-1]) - 1
     columns, rows = np.clip((source.uv * [1, -1] + [0, 1]) * last, 0, last).astype(int).T
     bright = np.zeros(len(source.vertices))
-    np.maximum.at(bright, source.faces, grey[rows, columns][source.uv_faces])
+    np.maximum.at(bright, source.faces, gray[rows, columns][source.uv_faces])
     return np.asarray(bright > 0.4)
 
 

