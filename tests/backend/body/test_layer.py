@@ -10,19 +10,9 @@ torch = pytest.importorskip("torch")
 
 from pose2pose.backend.body.joints import LANDMARK_VERTICES  # noqa: E402
 from pose2pose.backend.body.layer import BodyLayer  # noqa: E402
-from pose2pose.backend.motion.body_file import OPEN_BODY, BodyFile, load_body  # noqa: E402
+from pose2pose.backend.motion.body_file import OPEN_BODY, BodyFile  # noqa: E402
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle  # noqa: E402
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, forward_kinematics  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def body() -> BodyFile:
-    return load_body()
-
-
-@pytest.fixture(scope="module")
-def layer(body: BodyFile) -> BodyLayer:
-    return BodyLayer(body)
 
 
 def random_rotations(count: int, spread: float, seed: int = 0) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pose2pose.backend.motion.body_file import OPEN_BODY, BodyFile, load_body
+from pose2pose.backend.motion.body_file import OPEN_BODY, BodyFile
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, JOINT_NAMES
 
@@ -13,16 +13,6 @@ torch = pytest.importorskip("torch")
 
 from pose2pose.backend.body.joints import LANDMARK_VERTICES  # noqa: E402
 from pose2pose.backend.body.layer import BodyLayer  # noqa: E402
-
-
-@pytest.fixture(scope="module")
-def body() -> BodyFile:
-    return load_body()
-
-
-@pytest.fixture(scope="module")
-def layer(body: BodyFile) -> BodyLayer:
-    return BodyLayer(body)
 
 
 def pose(layer: BodyLayer, degrees: dict[str, tuple[float, float, float]]) -> tuple[Any, Any]:
