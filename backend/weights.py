@@ -1,4 +1,4 @@
-"""Weights of the network: where they are, loading with checks, saving with a metadata header.
+"""Weights of the network: loading with checks, saving with a metadata header. `weights_folders` says where they are.
 
 Each branch of a preset is one safetensors file, `<preset>_<part>.safetensors`. Its header says which preset and body it
 is for, the license, the training data and the metrics. Matrices may be stored as 16-bit floats; in memory all are
@@ -16,16 +16,16 @@ from torch import Tensor, nn
 
 from .model.pose2pose import Pose2Pose
 from .model.presets import build, preset
+from .weights_folders import PARTS, WEIGHTS_FOLDER, WeightsError, find_weights, has_weights, part_path
 
-WEIGHTS_FOLDER = Path(__file__).parent / "model" / "weights"
-PARTS = ("body", "hand", "face")
-"""The branches, which are also the names of their modules in `Pose2Pose`."""
+__all__ = [
+    "NAMES_SHOWN", "PARTS", "WEIGHTS_FOLDER", "WeightsError", "WeightsFile", "describe_weights", "differences",
+    "find_weights", "has_weights", "load_network", "load_part", "part_path", "read_metadata", "read_tensors",
+    "save_part", "save_tensors",
+]  # fmt: skip
 
-_NAMES_SHOWN = 4
-
-
-class WeightsError(RuntimeError):
-    """A weights file is missing, broken, or made for another network."""
+NAMES_SHOWN = 4
+"""Differing names in a message."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def load_network(preset_name: str, device: torch.device | str = "cpu", folder: P
     Args:
         preset_name: a key of `PRESETS`.
         device: where the network goes.
-        folder: of the three files; None for the ones that come with the package.
+        folder: of the three files, or the name of an imported set; None for the preset's own (`find_weights`).
 
     Returns:
         The network in evaluation mode, 32-bit.
@@ -52,17 +52,14 @@ def load_network(preset_name: str, device: torch.device | str = "cpu", folder: P
         ValueError: the preset does not exist.
         WeightsError: a file is missing, broken, or does not fit.
     """
-    network = build(preset(preset_name))
+    chosen = preset(preset_name)
+    folder = find_weights(preset_name, folder)
+    network = build(chosen)
     for part in PARTS:
         load_part(network.get_submodule(part), part_path(preset_name, part, folder), preset_name)
     # channels last is what convolutions are fastest in, on processors as on GPUs
     network.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.eval()
-
-
-def part_path(preset_name: str, part: str, folder: Path | None = None) -> Path:
-    """Where the weights of a part are; folder None is the package's own."""
-    return (folder or WEIGHTS_FOLDER) / f"{preset_name}_{part}.safetensors"
 
 
 def load_part(module: nn.Module, path: Path, preset_name: str | None = None) -> dict[str, str]:
@@ -79,16 +76,16 @@ def load_part(module: nn.Module, path: Path, preset_name: str | None = None) -> 
     Raises:
         WeightsError: the file is missing, broken, or its names and shapes differ from the module's.
     """
-    tensors, metadata = _read(path)
+    tensors, metadata = read_tensors(path)
     named = metadata.get("preset", preset_name)
     if preset_name is not None and named != preset_name:
         raise WeightsError(f"{path} was made for the preset {named!r}, not for {preset_name!r}; choose that preset")
     expected = module.state_dict()
-    differences = _differences(expected, tensors)
-    if differences:
+    differing = differences(expected, tensors)
+    if differing:
         raise WeightsError(
-            f"{path} does not fit the network ({len(differences)} of {len(expected)} names differ): "
-            f"{'; '.join(differences[:_NAMES_SHOWN])}. It was made by another version; train or download it again"
+            f"{path} does not fit the network ({len(differing)} of {len(expected)} names differ): "
+            f"{'; '.join(differing[:NAMES_SHOWN])}. It was made by another version; train or download it again"
         )
     module.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in tensors.items()})
     return metadata
@@ -108,10 +105,17 @@ def save_part(
     Raises:
         WeightsError: a value is not finite, or does not fit in `matrix_dtype`.
     """
-    tensors = {name: _stored(tensor, matrix_dtype) for name, tensor in module.state_dict().items()}
+    save_tensors(module.state_dict(), path, metadata, matrix_dtype)
+
+
+def save_tensors(
+    tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str], matrix_dtype: torch.dtype
+) -> None:
+    """`save_part` for tensors by their names in the branch."""
+    tensors = {name: _stored(tensor, matrix_dtype) for name, tensor in tensors.items()}
     broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise WeightsError(f"not saving {path}: values not finite as {matrix_dtype} in {broken[:_NAMES_SHOWN]}")
+        raise WeightsError(f"not saving {path}: values not finite as {matrix_dtype} in {broken[:NAMES_SHOWN]}")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path, metadata=dict(metadata))
     path.chmod(0o644)  # safetensors leaves the file to its owner alone
@@ -137,7 +141,12 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise _broken(path, error) from error
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A file's tensors and metadata.
+
+    Raises:
+        WeightsError: the file is missing or broken.
+    """
     _check_exists(path)
     try:
         with safe_open(path, framework="pt") as file:
@@ -165,7 +174,7 @@ def _stored(tensor: Tensor, matrix_dtype: torch.dtype) -> Tensor:
     return tensor.to(matrix_dtype) if tensor.is_floating_point() and tensor.dim() > 1 else tensor.clone()
 
 
-def _differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
+def differences(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
     """One sentence for each name that is missing, unknown or of another shape; in the network's order."""
     missing = [f"{name} is missing" for name in expected if name not in found]
     unknown = [f"{name} is unknown" for name in found if name not in expected]

@@ -55,17 +55,24 @@ class InvertedResidual(nn.Module):
         return x + out if self.residual else out
 
 
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation of ImageNet's pixels."""
+RAW_PIXELS = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+"""Nothing is removed, as in the authors' release."""
+
+
 class ResNetBackbone(nn.Module):
     """torchvision's ResNet without its pooling and classifier: the backbone of the paper (section 3)."""
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, depth: int) -> None:
+    def __init__(self, *, depth: int, pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET) -> None:
         """Build the network with random weights.
 
         Args:
             depth: 18 or 50.
+            pixels: mean and deviation of the red, green and blue pixels 0..1.
 
         Raises:
             ValueError: for any other depth.
@@ -76,10 +83,10 @@ class ResNetBackbone(nn.Module):
         resnet = RESNETS[depth](weights=None)
         self.out_channels = int(resnet.fc.in_features)  # type: ignore[union-attr, arg-type]
         self.layers = nn.Sequential(*list(resnet.children())[:-2])
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(pixels[0]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(pixels[1]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B,3,H,W) RGB 0..1 -> (B,512 or 2048,H/32,W/32); ImageNet's mean and deviation are removed here."""
+        """(B,3,H,W) RGB 0..1 -> (B,512 or 2048,H/32,W/32); the pixels' mean and deviation are removed here."""
         features: Tensor = self.layers((images - self.mean) / self.std)
         return features

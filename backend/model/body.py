@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from .boxes import Boxes
 from .layers import ResidualMLP
 from .pooling import ConvolvedPooling, MapPooling, Standardization
-from .position import Positions, keypoint_vector
+from .position import CellGrid, Positions, keypoint_vector
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ class PixelEncoding(nn.Module):
         """(B, J, 3) points -> (B, 3J); the scores are not used."""
         half = points.new_tensor([self.size[1] / 2, self.size[0] / 2])
         return torch.cat([points[..., :2] / half - 1, points[..., 2:]], dim=2).flatten(1)
+
+
+class CellEncoding(nn.Module):
+    """The positional pose as the authors' release feeds it to the RotationNet: in cells of the 3D heat maps.
+
+    Args:
+        grid: what the cells mean.
+    """
+
+    def __init__(self, *, grid: CellGrid) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, points: Tensor, scores: Tensor) -> Tensor:
+        """(B, J, 3) points -> (B, 3J); the scores are not used."""
+        return self.grid.cells(points).flatten(1)
 
 
 class KeypointEncoding(nn.Module):
@@ -135,6 +151,30 @@ class PooledShapeNet(nn.Module):
         """-> betas (B, 10), translation (B, 3) meters."""
         out = self.linear(positions.maps[-1].mean((2, 3)))
         return out[:, :10], out[:, 10:]
+
+
+class WeakCameraShapeNet(nn.Module):
+    """Betas and translation of the authors' release: two fully connected layers on the pooled F_b.
+
+    Args:
+        channels: channels of F_b.
+        farthest: meters; the camera's third number gives a share of it between 0 and 1.
+    """
+
+    def __init__(self, channels: int, *, farthest: float) -> None:
+        super().__init__()
+        self.betas = nn.Linear(channels, 10)
+        self.camera = nn.Linear(channels, 3)
+        self.farthest = farthest
+
+    def forward(self, positions: Positions, geometry: Tensor, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """-> betas (B, 10), translation (B, 3) meters."""
+        return self.pooled(positions.maps[-1].mean((2, 3)))
+
+    def pooled(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C) means of F_b -> betas (B, 10), translation (B, 3) meters."""
+        x, y, depth = self.camera(features).split(1, dim=1)
+        return self.betas(features), torch.cat([x, y, depth.sigmoid() * self.farthest], dim=1)
 
 
 class VectorShapeNet(nn.Module):

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .pooling import pool_at_points
+from .pooling import pool_at_cells, pool_at_points
 from .position import CONFIDENT, Positions, soft_argmax
 
 NOSE, LEFT_EYE, RIGHT_EYE, LEFT_EAR, RIGHT_EAR, LEFT_SHOULDER, RIGHT_SHOULDER, LEFT_ELBOW, RIGHT_ELBOW = range(9)
@@ -90,6 +90,61 @@ class HeatmapBoxNet(nn.Module):
         sizes = torch.stack([linear(pooled[:, i]) for i, linear in enumerate(self.sizes)], dim=1)
         boxes = torch.cat([centers, F.softplus(sizes) * self.stride], dim=2) * HIGH_RESOLUTION
         return Boxes(F.pad(boxes, (0, 1)), boxes.new_ones(boxes.shape[:2]))
+
+
+class DeconvolvedBoxNet(nn.Module):
+    """The boxes of the authors' release: features and 3D heat maps, upsampled; centers from maps, sizes pooled there.
+
+    Sizes grow to squares, as the crops are, and by a margin. They are not kept positive, as in the release.
+
+    Args:
+        channels: channels of F_b and of the 3D heat maps, bins and joints together.
+        hidden: channels of the upsampled map.
+        margins: of the boxes of left hand, right hand, face.
+        stride: pixels of the body's input per cell of F_b.
+    """
+
+    def __init__(
+        self,
+        *,
+        channels: int,
+        hidden: int,
+        margins: tuple[float, float, float],
+        stride: int = 32,
+    ) -> None:
+        super().__init__()
+        steps = ((channels, hidden), (hidden, hidden), (hidden, hidden))
+        self.upsample = nn.Sequential(*(layer for step in steps for layer in _doubled(*step)))
+        self.centers = nn.Conv2d(hidden, 3, kernel_size=1)
+        self.sizes = nn.ModuleList(
+            nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 2)) for _ in range(3)
+        )
+        self.margins = margins
+        self.stride = stride
+
+    def forward(self, positions: Positions) -> Boxes:
+        """Upright boxes, every score 1.
+
+        Raises:
+            ValueError: the positions have no 3D heat maps.
+        """
+        if positions.heatmaps is None:
+            raise ValueError("boxes from heat maps need a PositionNet with 3D heat maps; these positions have none")
+        features = self.upsample(torch.cat([positions.maps[-1], positions.heatmaps.flatten(1, 2)], dim=1))
+        cells = soft_argmax(self.centers(features).unsqueeze(2))[..., :2]
+        pooled = pool_at_cells(features, cells.detach())
+        sizes = torch.stack([size(pooled[:, i]) for i, size in enumerate(self.sizes)], dim=1) * self.stride
+        centers = cells * (self.stride / 2**3)
+        sides = sizes.amax(dim=2, keepdim=True) * sizes.new_tensor(self.margins)[:, None]
+        # pixels are counted from the middle of the first one in the release, here from its edge
+        boxes = [centers * HIGH_RESOLUTION + 0.5, (sides * HIGH_RESOLUTION).expand(-1, -1, 2), torch.zeros_like(sides)]
+        return Boxes(torch.cat(boxes, dim=2), sizes.new_ones(sizes.shape[:2]))
+
+
+def _doubled(channels: int, out_channels: int) -> tuple[nn.Module, nn.Module, nn.Module]:
+    """Layers that double a map's height and width."""
+    upsampling = nn.ConvTranspose2d(channels, out_channels, kernel_size=4, stride=2, padding=1, bias=False)
+    return upsampling, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
 
 
 class LimbBoxes(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .layers import ResidualMLP
 from .pooling import Standardization
-from .rotation import IDENTITY_6D, matrix_from_6d
+from .rotation import IDENTITY_6D, IDENTITY_ROWS, matrix_from_6d, matrix_from_rows
 
 OUTPUTS = 6 + 10
 """Six numbers for the jaw, ten for the expression."""
@@ -22,26 +22,60 @@ class FacePose:
     scores: Tensor
 
 
+class LinearFaceHead(nn.Module):
+    """The paper's head: one fully connected layer (section 3.3)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(channels, OUTPUTS)
+        _start_at_identity(self.linear)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C) -> rotations (B, 1, 3, 3), expression (B, 10)."""
+        out = self.linear(features)
+        return matrix_from_6d(out[:, None, :6]), out[:, 6:]
+
+
+class SplitFaceHead(nn.Module):
+    """The head of the authors' release: one fully connected layer each for rotations and expression.
+
+    Args:
+        channels: C.
+        rotations: how many, the jaw's last.
+    """
+
+    def __init__(self, channels: int, *, rotations: int) -> None:
+        super().__init__()
+        self.rotations = nn.Linear(channels, 6 * rotations)
+        self.expression = nn.Linear(channels, 10)
+        with torch.no_grad():
+            self.rotations.bias.copy_(torch.tensor(IDENTITY_ROWS).repeat(rotations))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C) -> rotations (B, `rotations`, 3, 3), expression (B, 10)."""
+        six = self.rotations(features).unflatten(1, (-1, 6))
+        return matrix_from_rows(six), self.expression(features)
+
+
 class PooledFaceBranch(nn.Module):
-    """The paper's face branch: ResNet-18, global average pooling, one fully connected layer.
+    """The paper's face branch: ResNet-18, global average pooling, fully connected layers.
 
     Args:
         backbone: (B, 3, H, W) -> (B, C, h, w).
-        channels: C.
+        head: (B, C) -> rotations (B, R, 3, 3), the jaw's last, and expression (B, 10).
         size: height and width of the crops in pixels.
     """
 
-    def __init__(self, *, backbone: nn.Module, channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, *, backbone: nn.Module, head: nn.Module, size: tuple[int, int]) -> None:
         super().__init__()
         self.backbone = backbone
-        self.linear = nn.Linear(channels, OUTPUTS)
-        _start_at_identity(self.linear)
+        self.head = head
         self.size = size
 
     def forward(self, crops: Tensor) -> FacePose:
-        """(B, 3, H, W) crops 0..1 -> `FacePose` with scores of 1."""
-        out = self.linear(self.backbone(crops).mean((2, 3)))
-        return FacePose(matrix_from_6d(out[:, :6]), out[:, 6:], out.new_ones(out.shape[0]))
+        """(B, 3, H, W) crops 0..1 -> `FacePose` with scores of 1: whether there is a face at all is not predicted."""
+        rotations, expression = self.head(self.backbone(crops).mean((2, 3)))
+        return FacePose(rotations[:, -1], expression, expression.new_ones(len(expression)))
 
 
 def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -19,17 +19,19 @@ class HandPose:
     """Both hands, left then right, each on its own side again.
 
     Attributes:
-        points: (B, 2, 21, 3) x, y in pixels of the crops, z relative to the wrist (meters for 3D heat maps, crop pixels
-            for `open`).
-        scores: (B, 2) presence 0..1; always 1 where it is not predicted.
+        points: (B, 2, P, 3) x, y in pixels of the crops, z relative to the wrist (meters for 3D heat maps, crop pixels
+            for `open`); which points they are stands in the preset.
+        scores: (B, 2) presence 0..1; of 3D heat maps how concentrated they are.
         rotations: (B, 2, 15, 3, 3) local, in the order of the body file: index, middle, pinky, ring, thumb.
-        features: (B, 2, 21, C) pooled at the points, before any projection.
+        features: (B, 2, P, C) pooled at the points, before any projection.
+        maps: feature maps (B, 2, C', h, w); the left hand's are still mirrored.
     """
 
     points: Tensor
     scores: Tensor
     rotations: Tensor
     features: Tensor
+    maps: tuple[Tensor, ...] = ()
 
 
 def hand_vector(points: Tensor) -> Tensor:
@@ -93,6 +95,31 @@ class CropPalms(nn.Module):
         return Palms(geometry, hands.features[:, :, MCP])
 
 
+class MapPalms(nn.Module):
+    """v_m of the authors' release: cells of the MCP joints, and features pooled there by the body's own convolutions.
+
+    Args:
+        encoding: points, scores -> vector.
+        left: pooling of the left hand's map.
+        right: pooling of the right hand's map.
+        knuckles: index, middle, ring and pinky MCP joints among the hand's points.
+    """
+
+    def __init__(self, *, encoding: nn.Module, left: nn.Module, right: nn.Module, knuckles: tuple[int, ...]) -> None:
+        super().__init__()
+        self.encoding = encoding
+        self.left = left
+        self.right = right
+        self.knuckles = knuckles
+
+    def forward(self, hands: HandPose, boxes: Tensor) -> Palms:
+        """The boxes are not used."""
+        points = hands.points[:, :, self.knuckles]
+        left = self.left([features[:, 0].flip(-1) for features in hands.maps], points[:, 0])
+        right = self.right([features[:, 1] for features in hands.maps], points[:, 1])
+        return Palms(self.encoding(points.flatten(1, 2), hands.scores), torch.stack([left, right], dim=1))
+
+
 class ImagePalms(nn.Module):
     """v_m of the preset `open`: directions from the wrist to the MCP joints in the picture's axes (`palm_vector`)."""
 
@@ -116,6 +143,7 @@ class HandBranch(nn.Module):
         rotation: geometry, features -> (B, 15, 3, 3).
         palms: `HandPose`, boxes -> `Palms` for the body branch.
         size: height and width of the crops in pixels.
+        mirrored_width: the sum of a point's x and its mirrored x, in pixels; None for the crops' width.
     """
 
     def __init__(
@@ -128,6 +156,7 @@ class HandBranch(nn.Module):
         rotation: nn.Module,
         palms: nn.Module,
         size: tuple[int, int],
+        mirrored_width: float | None = None,
     ) -> None:
         super().__init__()
         self.position = position
@@ -137,23 +166,31 @@ class HandBranch(nn.Module):
         self.rotation = rotation
         self.palms = palms
         self.size = size
+        self.mirrored_width = size[1] if mirrored_width is None else mirrored_width
 
     def forward(self, crops: Tensor) -> HandPose:
         """(B, 2, 3, H, W) crops of the left and the right hand as they are in the picture -> `HandPose`."""
         right = torch.stack([crops[:, 0].flip(-1), crops[:, 1]], dim=1).flatten(0, 1)
-        points, scores, rotations, features = (part.view(-1, 2, *part.shape[1:]) for part in self.right_hands(right))
-        mirrored = torch.cat([self.size[1] - points[:, :1, :, :1], points[:, :1, :, 1:]], dim=3)
+        positions, features, rotations = self.right_hands(right)
+        points, scores = _pairs(positions.points), _pairs(positions.scores.mean(1))
+        mirrored = torch.cat([self.mirrored_width - points[:, :1, :, :1], points[:, :1, :, 1:]], dim=3)
+        sides = _pairs(rotations)
         return HandPose(
             points=torch.cat([mirrored, points[:, 1:]], dim=1),
             scores=scores,
-            rotations=torch.cat([mirror_rotations(rotations[:, :1]), rotations[:, 1:]], dim=1),
-            features=features,
+            rotations=torch.cat([mirror_rotations(sides[:, :1]), sides[:, 1:]], dim=1),
+            features=_pairs(features),
+            maps=tuple(_pairs(part) for part in positions.maps),
         )
 
-    def right_hands(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) right hands -> points (B, 21, 3), scores (B,), rotations (B, 15, 3, 3), features (B, 21, C)."""
+    def right_hands(self, crops: Tensor) -> tuple[Positions, Tensor, Tensor]:
+        """(B, 3, H, W) right hands -> positional pose, features (B, P, C), rotations (B, 15, 3, 3)."""
         positions: Positions = self.position(crops)
         features = self.pooling(positions.maps, positions.points)
         geometry = self.encoding(positions.points, positions.scores)
-        rotations = self.rotation(geometry, self.projection(features).flatten(1))
-        return positions.points, positions.scores.mean(1), rotations, features
+        return positions, features, self.rotation(geometry, self.projection(features).flatten(1))
+
+
+def _pairs(values: Tensor) -> Tensor:
+    """(2B, ...) left and right hands in turn -> (B, 2, ...)."""
+    return values.view(-1, 2, *values.shape[1:])

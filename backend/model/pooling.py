@@ -6,9 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .position import CellGrid
+
+
+def pool_at_cells(features: Tensor, cells: Tensor) -> Tensor:
+    """Bilinear interpolation of a feature map.
+
+    Args:
+        features: (B, C, h, w).
+        cells: (B, J, 2) x, y, counted from the middle of the first cell; a cell or more outside the map is zero.
+
+    Returns:
+        (B, J, C).
+    """
+    last = cells.new_tensor([max(features.shape[3] - 1, 1), max(features.shape[2] - 1, 1)])
+    grid = cells / last * 2 - 1
+    pooled = F.grid_sample(features, grid.unsqueeze(2), mode="bilinear", padding_mode="zeros", align_corners=True)
+    return pooled[..., 0].transpose(1, 2)
+
 
 def pool_at_points(features: Tensor, points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear interpolation of a feature map that covers the whole picture.
+    """`pool_at_cells` at points of the picture that the map covers.
 
     Args:
         features: (B, C, h, w).
@@ -18,28 +36,26 @@ def pool_at_points(features: Tensor, points: Tensor, size: tuple[int, int]) -> T
     Returns:
         (B, J, C).
     """
-    grid = points / points.new_tensor([size[1], size[0]]) * 2 - 1
-    pooled = F.grid_sample(features, grid.unsqueeze(2), mode="bilinear", padding_mode="zeros", align_corners=False)
-    return pooled[..., 0].transpose(1, 2)
+    cell = points.new_tensor([size[1] / features.shape[3], size[0] / features.shape[2]])
+    return pool_at_cells(features, points / cell - 0.5)
 
 
 class ConvolvedPooling(nn.Module):
     """The paper's pooling: a 1-by-1 convolution (2048 to 512 channels), then interpolation at x, y of each joint.
 
     Args:
-        channels: channels of the backbone's map.
-        pooled_channels: channels of a joint's feature.
-        size: height and width of the picture in pixels.
+        reduce: the convolution, with what follows it.
+        grid: of the heat maps that the points come from; they have the feature map's cells.
     """
 
-    def __init__(self, *, channels: int, pooled_channels: int, size: tuple[int, int]) -> None:
+    def __init__(self, *, reduce: nn.Module, grid: CellGrid) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(channels, pooled_channels, kernel_size=1)
-        self.size = size
+        self.reduce = reduce
+        self.grid = grid
 
     def forward(self, maps: Sequence[Tensor], points: Tensor) -> Tensor:
-        """One map (B, C, h, w) and points (B, J, 2 or 3) in pixels -> (B, J, pooled_channels)."""
-        return pool_at_points(self.reduce(maps[0]), points[..., :2], self.size)
+        """One map (B, C, h, w) and points (B, J, 2 or 3) in pixels -> (B, J, channels of `reduce`)."""
+        return pool_at_cells(self.reduce(maps[0]), self.grid.cells_2d(points))
 
 
 class Standardization(nn.Module):

@@ -4,6 +4,7 @@ The body branch finds the positional pose and the boxes of hands and face. Hands
 high-resolution picture. The palms go back to the body branch, which then predicts the rotational pose.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,22 @@ from .regions import crop_regions, points_to_image
 
 IMAGE_SIZE = (512, 384)
 """Height and width of the input; the body branch sees it at half the size."""
+BODY_SIZE = (256, 192)
+
+Shrink = Callable[[Tensor], Tensor]
+"""(B, C, 512, 384) -> (B, C, 256, 192)."""
+Cut = Callable[[Tensor, Tensor, tuple[int, int]], Tensor]
+"""Pictures (B, C, H, W), boxes (B, R, 5), height and width -> crops (B, R, C, height, width)."""
+
+
+def shrink_by_average(images: Tensor) -> Tensor:
+    """Half the size, each pixel the mean of four."""
+    return F.avg_pool2d(images, 2)
+
+
+def shrink_by_picking(images: Tensor) -> Tensor:
+    """Half the size, every second pixel, as in the authors' release."""
+    return F.interpolate(images, BODY_SIZE, mode="nearest")
 
 
 @dataclass(frozen=True)
@@ -28,12 +45,12 @@ class Pose2PoseOutput:
         rotations: (B, 55, 3, 3) local, the root in the axes of a camera that looks at the middle of the crop.
         betas: (B, 10).
         expression: (B, 10), zero where no face is seen.
-        translation: (B, 3) meters for a focal length of 1500 on the 256x192 picture, or None for presets that leave it
-            to `camera.solve_translation`.
+        translation: (B, 3) meters for the preset's focal length on the 256x192 picture, or None for presets that leave
+            it to `camera.solve_translation`.
         body_points: (B, J, 3) x, y in pixels of the 256x192 picture, z in meters relative to the pelvis; which points
             they are stands in the preset.
         body_scores: (B, J) 0..1.
-        hand_points: (B, 2, 21, 3) left, right; x, y in pixels of the 512x384 input, z as in `HandPose`.
+        hand_points: (B, 2, P, 3) left, right; x, y in pixels of the 512x384 input, z as in `HandPose`.
         hand_scores: (B, 2) 0..1.
         face_score: (B,) 0..1.
         boxes: (B, 3, 5) left hand, right hand, face: center x, center y, width, height in pixels of the 512x384 input,
@@ -59,13 +76,25 @@ class Pose2Pose(nn.Module):
         body: positional pose, boxes, rotational pose of the body.
         hand: both hands, mirrored into right hands.
         face: crops -> `FacePose`.
+        shrink: makes the body's picture.
+        cut: cuts out hands and face.
     """
 
-    def __init__(self, *, body: BodyBranch, hand: HandBranch, face: FaceBranch) -> None:
+    def __init__(
+        self,
+        *,
+        body: BodyBranch,
+        hand: HandBranch,
+        face: FaceBranch,
+        shrink: Shrink = shrink_by_average,
+        cut: Cut = crop_regions,
+    ) -> None:
         super().__init__()
         self.body = body
         self.hand = hand
         self.face = face
+        self.shrink = shrink
+        self.cut = cut
 
     def forward(self, images: Tensor) -> Pose2PoseOutput:
         """Predict one person per picture.
@@ -78,14 +107,14 @@ class Pose2Pose(nn.Module):
         """
         if images.shape[1:] != (3, *IMAGE_SIZE):
             raise ValueError(f"images must be (B, 3, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}). Got {tuple(images.shape)}")
-        positions = self.body.locate(F.avg_pool2d(images, 2))
+        positions = self.body.locate(self.shrink(images))
         boxes, box_scores = self.body.predict_boxes(positions)
         # cutting out is no path for gradients, as in ROIAlign; boxes learn from their own loss (section 3.4)
-        cut = boxes.detach()
-        hands: HandPose = self.hand(crop_regions(images, cut[:, :2], self.hand.size))
+        fixed = boxes.detach()
+        hands: HandPose = self.hand(self.cut(images, fixed[:, :2], self.hand.size))
         hands = replace(hands, scores=hands.scores * box_scores[:, :2])
-        face: FacePose = self.face(crop_regions(images, cut[:, 2:], self.face.size)[:, 0])
-        pose: BodyPose = self.body(positions, self.hand.palms(hands, cut[:, :2]))
+        face: FacePose = self.face(self.cut(images, fixed[:, 2:], self.face.size)[:, 0])
+        pose: BodyPose = self.body(positions, self.hand.palms(hands, fixed[:, :2]))
         face_score = face.scores * box_scores[:, 2]
         return Pose2PoseOutput(
             rotations=_assemble(pose, hands, face, seen=face_score >= 0.5),
@@ -94,7 +123,7 @@ class Pose2Pose(nn.Module):
             translation=pose.translation,
             body_points=positions.points,
             body_scores=positions.scores,
-            hand_points=_hands_in_image(hands, cut[:, :2], self.hand.size),
+            hand_points=_hands_in_image(hands, fixed[:, :2], self.hand.size),
             hand_scores=hands.scores,
             face_score=face_score,
             boxes=boxes,

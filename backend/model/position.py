@@ -15,6 +15,9 @@ from .layers import ResidualMLP
 CONFIDENT = 0.2
 """Points with a lower score take no part in the normalization and enter the heads as zeros."""
 
+NEAR_CELLS = 1.0
+"""Probability this far from the found place, in cells, speaks for it; up to twice as far it does so less and less."""
+
 _FAR = 1e6
 _CENTER_FALLOFF = 1.8
 """MoveNet weighs its center and keypoint maps by 1 / (distance + this), in cells, as the original decoder does."""
@@ -28,11 +31,53 @@ class Positions:
         points: (B, J, 3) x, y in input pixels, z in meters relative to the root.
         scores: (B, J) 0..1.
         maps: feature maps (B, C, H, W) of the whole picture, for pooling.
+        heatmaps: (B, J, D, H, W) where each joint is, sums of 1; None where there are no 3D heat maps.
     """
 
     points: Tensor
     scores: Tensor
     maps: tuple[Tensor, ...]
+    heatmaps: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class CellGrid:
+    """What the cells of a 3D heat map mean: pixels of the branch's picture and meters from the root joint.
+
+    The default counts a cell from its middle. The authors' release counts it from its first corner, so that nothing
+    can lie in the last half of the last cell.
+
+    Attributes:
+        depth_bins: D.
+        depth_range: meters that the D bins cover, centered at the root.
+        stride: pixels per cell.
+        first_pixel: x and y of cell 0.
+        first_bin: depth of bin 0 in bins from the range's near end.
+    """
+
+    depth_bins: int
+    depth_range: float
+    stride: int = 32
+    first_pixel: float = 16.0
+    first_bin: float = 0.5
+
+    def points(self, cells: Tensor) -> Tensor:
+        """(..., 3) x, y, z in cells -> (..., 3) x, y in pixels, z in meters."""
+        z = ((cells[..., 2:] + self.first_bin) / self.depth_bins - 0.5) * self.depth_range
+        return torch.cat([cells[..., :2] * self.stride + self.first_pixel, z], dim=-1)
+
+    def cells(self, points: Tensor) -> Tensor:
+        """The inverse of `points`."""
+        z = (points[..., 2:] / self.depth_range + 0.5) * self.depth_bins - self.first_bin
+        return torch.cat([self.cells_2d(points), z], dim=-1)
+
+    def cells_2d(self, points: Tensor) -> Tensor:
+        """(..., 2 or 3) points -> (..., 2) x, y in cells."""
+        return (points[..., :2] - self.first_pixel) / self.stride
+
+    def mirrored_width(self, cells: int) -> float:
+        """The sum of a point's x and its mirrored x, in pixels, where the map is so many cells wide."""
+        return (cells - 1) * self.stride + 2 * self.first_pixel
 
 
 def soft_argmax(heatmaps: Tensor) -> Tensor:
@@ -42,11 +87,39 @@ def soft_argmax(heatmaps: Tensor) -> Tensor:
         heatmaps: (B, J, D, H, W) unnormalized.
 
     Returns:
-        (B, J, 3) x, y, z in cells: 0 is the middle of the first cell, H - 1 that of the last one.
+        (B, J, 3) x, y, z in cells: 0 is the first cell, H - 1 the last one.
     """
-    weights = heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
-    marginals = (weights.sum((2, 3)), weights.sum((2, 4)), weights.sum((3, 4)))
+    return expected_cell(softmax_3d(heatmaps))
+
+
+def softmax_3d(heatmaps: Tensor) -> Tensor:
+    """(B, J, D, H, W) unnormalized -> the same shape, the sum of each joint's cells is 1."""
+    return heatmaps.flatten(2).softmax(dim=2).view_as(heatmaps)
+
+
+def expected_cell(heatmaps: Tensor) -> Tensor:
+    """(B, J, D, H, W) with sums of 1 -> (B, J, 3) expected x, y, z in cells."""
+    marginals = (heatmaps.sum((2, 3)), heatmaps.sum((2, 4)), heatmaps.sum((3, 4)))
     return torch.stack([(m * torch.arange(m.shape[2], device=m.device)).sum(2) for m in marginals], dim=2)
+
+
+def concentration(heatmaps: Tensor, cells: Tensor) -> Tensor:
+    """How much of each heat map lies around the place that was read from it: a confidence.
+
+    Args:
+        heatmaps: (B, J, D, H, W) with sums of 1.
+        cells: (B, J, 2) x, y.
+
+    Returns:
+        (B, J) 0..1: 1 where the map is a peak, 0 where it is flat or has peaks elsewhere.
+    """
+    rows = torch.arange(heatmaps.shape[3], device=heatmaps.device)
+    columns = torch.arange(heatmaps.shape[4], device=heatmaps.device)
+    beside = (2 - (columns - cells[..., :1]).abs() / NEAR_CELLS).clamp(0, 1)
+    above = (2 - (rows - cells[..., 1:]).abs() / NEAR_CELLS).clamp(0, 1)
+    near = torch.einsum("bjhw,bjh,bjw->bj", heatmaps.sum(2), above, beside)
+    near_if_flat = above.mean(2) * beside.mean(2)
+    return ((near - near_if_flat) / (1 - near_if_flat)).clamp(0, 1)
 
 
 def normalize_points(points: Tensor, scores: Tensor) -> Tensor:
@@ -126,30 +199,24 @@ class HeatmapPositionNet(nn.Module):
         backbone: (B, 3, H, W) -> (B, C, H / stride, W / stride).
         channels: C.
         joints: J.
-        depth_bins: D; the paper does not state it, 8 is what its authors released later.
-        depth_range: meters covered by the D bins, centered at the root.
-        stride: input pixels per cell.
+        grid: what the heat maps' cells mean.
     """
 
-    def __init__(
-        self, *, backbone: nn.Module, channels: int, joints: int, depth_bins: int, depth_range: float, stride: int = 32
-    ) -> None:
+    def __init__(self, *, backbone: nn.Module, channels: int, joints: int, grid: CellGrid) -> None:
         super().__init__()
         self.backbone = backbone
-        self.heatmaps = nn.Conv2d(channels, joints * depth_bins, kernel_size=1)
+        self.heatmaps = nn.Conv2d(channels, joints * grid.depth_bins, kernel_size=1)
         self.joints = joints
-        self.depth_bins = depth_bins
-        self.depth_range = depth_range
-        self.stride = stride
+        self.grid = grid
 
     def forward(self, images: Tensor) -> Positions:
-        """(B, 3, H, W) pictures 0..1 -> the positional pose; the scores are 1, the paper predicts no confidence."""
+        """(B, 3, H, W) pictures 0..1 -> the positional pose; the scores say how concentrated the heat maps are."""
         features = self.backbone(images)
-        heatmaps = self.heatmaps(features).view(-1, self.joints, self.depth_bins, *features.shape[2:])
-        cells = soft_argmax(heatmaps)
-        z = ((cells[..., 2:] + 0.5) / self.depth_bins - 0.5) * self.depth_range
-        points = torch.cat([(cells[..., :2] + 0.5) * self.stride, z], dim=2)
-        return Positions(points, points.new_ones(points.shape[:2]), (features,))
+        maps = self.heatmaps(features)
+        heatmaps = softmax_3d(maps.reshape(-1, self.joints, self.grid.depth_bins, *maps.shape[2:]))
+        cells = expected_cell(heatmaps)
+        scores = concentration(heatmaps, cells[..., :2])
+        return Positions(self.grid.points(cells), scores, (features,), heatmaps)
 
 
 class DepthLifter(nn.Module):

@@ -1,7 +1,8 @@
 """The presets: which modules make up the network. Configuration ends here.
 
 `paper` is the architecture of sections 3 and 4 to the letter. `open` has the same structure on small networks that were
-pretrained on real pictures and may be shipped; its weights come with the project.
+pretrained on real pictures and may be shipped; its weights come with the project. `hand4whole` is what the authors
+released (`released.py`), so that their weights can be imported.
 """
 
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..body.joints import COCO17, POINT_NAMES, points
-from . import mediapipe
+from ..body.joints import COCO17, POINT_NAMES, RIGHT_HAND21
+from . import mediapipe, released
 from .backbones import ResNetBackbone
 from .body import (
     BodyBranch,
@@ -22,29 +23,27 @@ from .body import (
     VectorShapeNet,
 )
 from .boxes import HeatmapBoxNet, LimbBoxes
-from .face import FaceBranch, LandmarkFaceBranch, PooledFaceBranch
+from .camera import PAPER_FOCAL
+from .face import FaceBranch, LandmarkFaceBranch, LinearFaceHead, PooledFaceBranch
 from .hand import CropPalms, HandBranch, HandEncoding, ImagePalms, LandmarkPositionNet
 from .movenet import build_thunder
 from .pooling import ConvolvedPooling, MapPooling
-from .pose2pose import Pose2Pose
-from .position import CenterNetPositionNet, DepthLifter, HeatmapPositionNet
+from .pose2pose import BODY_SIZE, Cut, Pose2Pose, Shrink, shrink_by_average, shrink_by_picking
+from .position import CellGrid, CenterNetPositionNet, DepthLifter, HeatmapPositionNet
+from .regions import align_regions, crop_regions
 from .rotation import LinearRotationNet, ResidualRotationNet
 
-BODY_SIZE = (256, 192)
 BODY_ROTATIONS = 22
 HAND_ROTATIONS = 15
 HAND_POINTS = 21
 PALM_POINTS = 8
 """Index, middle, ring and pinky MCP joints of two hands."""
 
-PAPER_BODY_POINTS = points(
-    "pelvis", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle", "neck", "left_shoulder",
-    "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist", "left_big_toe", "left_small_toe",
-    "left_heel", "right_big_toe", "right_small_toe", "right_heel", "left_ear", "right_ear", "left_eye", "right_eye",
-    "nose",
-)  # fmt: skip
+PAPER_BODY_POINTS = released.BODY_POINTS
 """The paper does not list its body joints; these 25 are the ones of its authors' later release."""
-
+PAPER_BODY_GRID = CellGrid(depth_bins=8, depth_range=2.0)
+"""The paper does not state its depth bins either; 8 is what its authors released later."""
+PAPER_HAND_GRID = CellGrid(depth_bins=8, depth_range=0.3)
 PAPER_HAND_SIZE = (256, 256)
 PAPER_FACE_SIZE = (192, 128)
 PAPER_POOLED_CHANNELS = 512
@@ -64,8 +63,8 @@ def build_paper_body() -> BodyBranch:
     """ResNet-50 at 256x192, 3D heat maps, one fully connected layer (section 3.1)."""
     backbone = ResNetBackbone(depth=50)
     channels, joints = backbone.out_channels, len(PAPER_BODY_POINTS)
-    position = HeatmapPositionNet(backbone=backbone, channels=channels, joints=joints, depth_bins=8, depth_range=2.0)
-    pooling = ConvolvedPooling(channels=channels, pooled_channels=PAPER_POOLED_CHANNELS, size=BODY_SIZE)
+    position = HeatmapPositionNet(backbone=backbone, channels=channels, joints=joints, grid=PAPER_BODY_GRID)
+    pooling = ConvolvedPooling(reduce=nn.Conv2d(channels, PAPER_POOLED_CHANNELS, 1), grid=PAPER_BODY_GRID)
     vector = (joints + PALM_POINTS) * (3 + PAPER_POOLED_CHANNELS)
     return BodyBranch(
         position=position,
@@ -83,10 +82,8 @@ def build_paper_hand() -> HandBranch:
     channels, size = backbone.out_channels, PAPER_HAND_SIZE
     encoding = PixelEncoding(size=size)
     return HandBranch(
-        position=HeatmapPositionNet(
-            backbone=backbone, channels=channels, joints=HAND_POINTS, depth_bins=8, depth_range=0.3
-        ),
-        pooling=ConvolvedPooling(channels=channels, pooled_channels=PAPER_POOLED_CHANNELS, size=size),
+        position=HeatmapPositionNet(backbone=backbone, channels=channels, joints=HAND_POINTS, grid=PAPER_HAND_GRID),
+        pooling=ConvolvedPooling(reduce=nn.Conv2d(channels, PAPER_POOLED_CHANNELS, 1), grid=PAPER_HAND_GRID),
         projection=nn.Identity(),
         encoding=encoding,
         rotation=LinearRotationNet(HAND_POINTS * (3 + PAPER_POOLED_CHANNELS), HAND_ROTATIONS),
@@ -98,7 +95,7 @@ def build_paper_hand() -> HandBranch:
 def build_paper_face() -> PooledFaceBranch:
     """ResNet-18 at 192x128 and one fully connected layer (section 3.3)."""
     backbone = ResNetBackbone(depth=18)
-    return PooledFaceBranch(backbone=backbone, channels=backbone.out_channels, size=PAPER_FACE_SIZE)
+    return PooledFaceBranch(backbone=backbone, head=LinearFaceHead(backbone.out_channels), size=PAPER_FACE_SIZE)
 
 
 def build_open_body() -> BodyBranch:
@@ -163,6 +160,11 @@ class Preset:
         build_body: makes the body branch with random weights.
         build_hand: makes the hand branch.
         build_face: makes the face branch.
+        hand_points: which of the 76 points a right hand's positional pose predicts.
+        focal: focal length in pixels for the translation that the network predicts, on the 256x192 picture whose center
+            is the principal point; None where it predicts none.
+        shrink: makes the body's picture from the input.
+        cut: cuts hands and face out of the input.
     """
 
     name: str
@@ -170,6 +172,10 @@ class Preset:
     build_body: Callable[[], BodyBranch]
     build_hand: Callable[[], HandBranch]
     build_face: Callable[[], FaceBranch]
+    hand_points: tuple[int, ...] = RIGHT_HAND21
+    focal: float | None = None
+    shrink: Shrink = shrink_by_average
+    cut: Cut = crop_regions
 
     def __post_init__(self) -> None:
         outside = [point for point in self.body_points if not 0 <= point < len(POINT_NAMES)]
@@ -181,7 +187,18 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset("open", COCO17, build_open_body, build_open_hand, build_open_face),
-        Preset("paper", PAPER_BODY_POINTS, build_paper_body, build_paper_hand, build_paper_face),
+        Preset("paper", PAPER_BODY_POINTS, build_paper_body, build_paper_hand, build_paper_face, focal=PAPER_FOCAL),
+        Preset(
+            "hand4whole",
+            released.BODY_POINTS,
+            released.build_body,
+            released.build_hand,
+            released.build_face,
+            hand_points=released.HAND_POINTS,
+            focal=released.FOCAL,
+            shrink=shrink_by_picking,
+            cut=align_regions,
+        ),
     )
 }
 
@@ -199,4 +216,10 @@ def preset(name: str) -> Preset:
 
 def build(preset: Preset) -> Pose2Pose:
     """The preset's network with random weights."""
-    return Pose2Pose(body=preset.build_body(), hand=preset.build_hand(), face=preset.build_face())
+    return Pose2Pose(
+        body=preset.build_body(),
+        hand=preset.build_hand(),
+        face=preset.build_face(),
+        shrink=preset.shrink,
+        cut=preset.cut,
+    )

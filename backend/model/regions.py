@@ -6,6 +6,7 @@ radians. Positive angles turn the box clockwise on the screen: the crop's x axis
 
 import torch
 import torch.nn.functional as F
+import torchvision  # type: ignore[import-untyped]
 from torch import Tensor
 
 
@@ -63,3 +64,24 @@ def crop_regions(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor
     grid = (places / extent * 2 - 1).view(batch, regions * height, width, 2)
     crops = F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False) * inside
     return crops.reshape(batch, -1, regions, height, width).transpose(1, 2)
+
+
+def align_regions(images: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """ROIAlign as the authors' release uses it: upright boxes, the mean of as many samples as an output pixel covers.
+
+    Boxes are taken as they come, however small or turned inside out: the release does not keep sizes positive.
+
+    Args:
+        images: (B, C, H, W).
+        boxes: (B, R, 5) in pixels of the pictures; the angles are not used.
+        size: height and width of the crops.
+
+    Returns:
+        (B, R, C, height, width).
+    """
+    batch, regions = boxes.shape[:2]
+    center, half = boxes[..., :2] - 0.5, boxes[..., 2:4] / 2  # its pixels are counted from the middle of the first one
+    picture = torch.arange(batch, device=boxes.device, dtype=boxes.dtype).view(-1, 1, 1).expand(-1, regions, -1)
+    rows = torch.cat([picture, center - half, center + half], dim=2).flatten(0, 1)
+    crops: Tensor = torchvision.ops.roi_align(images, rows.to(images.dtype), size, aligned=False)
+    return crops.view(batch, regions, *crops.shape[1:])

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from .layers import ResidualMLP
 
 IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+IDENTITY_ROWS = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+"""The same where the two columns alternate, see `matrix_from_rows`."""
 
 
 def matrix_from_6d(six: Tensor) -> Tensor:
@@ -19,6 +21,11 @@ def matrix_from_6d(six: Tensor) -> Tensor:
     second = six[..., 3:]
     second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)
     return torch.stack([first, second, torch.linalg.cross(first, second)], dim=-1)
+
+
+def matrix_from_rows(six: Tensor) -> Tensor:
+    """(..., 6) the rows of a 3x2 matrix of two unnormalized columns, as in the authors' release -> (..., 3, 3)."""
+    return matrix_from_6d(six.unflatten(-1, (3, 2)).transpose(-1, -2).flatten(-2))
 
 
 def mirror_rotations(rotations: Tensor) -> Tensor:
@@ -43,6 +50,32 @@ class LinearRotationNet(nn.Module):
         """Predict rotations; geometry (B, F) and features (B, G) are concatenated -> (B, joints, 3, 3)."""
         vector = geometry if features is None else torch.cat([geometry, features], dim=1)
         return matrix_from_6d(self.linear(vector).view(len(geometry), -1, 6))
+
+
+class JointwiseRotationNet(nn.Module):
+    """The RotationNet of the authors' release: one vector that holds, joint by joint, its features and its place.
+
+    Args:
+        joints: J.
+        channels: C of a joint's features.
+        rotations: how many rotations each of the fully connected layers predicts.
+    """
+
+    def __init__(self, *, joints: int, channels: int, rotations: tuple[int, ...]) -> None:
+        super().__init__()
+        self.joints = joints
+        linears = [nn.Linear(joints * (channels + 3), 6 * count) for count in rotations]
+        with torch.no_grad():
+            for linear, count in zip(linears, rotations, strict=True):
+                linear.bias.copy_(torch.tensor(IDENTITY_ROWS).repeat(count))
+        self.linears = nn.ModuleList(linears)
+
+    def forward(self, geometry: Tensor, features: Tensor) -> Tensor:
+        """Geometry (B, 3J) and features (B, J * C) -> (B, sum of `rotations`, 3, 3)."""
+        joints = [part.reshape(len(part), self.joints, -1) for part in (features, geometry)]
+        vector = torch.cat(joints, dim=2).flatten(1)
+        six = torch.cat([linear(vector) for linear in self.linears], dim=1)
+        return matrix_from_rows(six.view(len(six), -1, 6))
 
 
 class ResidualRotationNet(nn.Module):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pose2pose.backend.model.boxes import HeatmapBoxNet, LimbBoxes, gaussian_blobs
+from pose2pose.backend.model.boxes import DeconvolvedBoxNet, HeatmapBoxNet, LimbBoxes, gaussian_blobs
 from pose2pose.backend.model.position import Positions
 from pose2pose.backend.model.regions import points_from_image
 
@@ -75,6 +75,26 @@ def test_blobs_peak_at_their_points() -> None:
     assert blobs[0, 0, 5, 2] == 1
     assert blobs[0, 0, 5, 3] == pytest.approx(math.exp(-0.5))
     assert blobs[0, 1, 0, 0] == blobs[0, 1, 0, 1] == pytest.approx(math.exp(-0.125))
+
+
+def test_boxes_of_the_release_are_squares_around_the_peaks_of_their_maps() -> None:
+    net = DeconvolvedBoxNet(channels=3 + 2, hidden=3, margins=(2.0, 2.0, 1.5)).eval()
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.zero_()
+        for norm, first in ((net.upsample[1], False), (net.upsample[4], False), (net.upsample[7], True)):
+            norm.weight.fill_(1)
+            norm.bias.fill_(1.0 if first else 0.0)
+        for size, (width, height) in zip(net.sizes, ((1.0, 0.5), (0.25, 0.75), (1.0, 2.0)), strict=True):
+            size[2].bias.copy_(torch.tensor([width, height]))
+    maps = (torch.rand(1, 3, 8, 6),)
+    positions = Positions(torch.zeros(1, 1, 3), torch.ones(1, 1), maps, torch.full((1, 1, 2, 8, 6), 1 / 96))
+    boxes = net(positions).boxes[0]
+    # flat maps have their center at cell (23.5, 31.5) of 48x64 cells of 8 pixels; a size of 1 is 64 pixels
+    torch.testing.assert_close(boxes[:, :2], torch.tensor([[188.5, 252.5]]).expand(3, 2), atol=1e-2, rtol=0)
+    torch.testing.assert_close(boxes[:, 2:], torch.tensor([[128.0, 128, 0], [96, 96, 0], [192, 192, 0]]))
+    with pytest.raises(ValueError, match="these positions have none"):
+        net(Positions(positions.points, positions.scores, maps))
 
 
 def test_predicted_boxes_lie_in_the_picture_and_depend_on_the_pose() -> None:

@@ -4,7 +4,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose2pose.backend.body.joints import COCO17
+from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.model.camera import project, solve_translation
+from pose2pose.backend.model.presets import preset
+from pose2pose.backend.motion.body_file import load_body
 
 FOCAL = torch.tensor([1500.0, 1500.0])
 CENTER = torch.tensor([96.0, 128.0])
@@ -51,6 +55,37 @@ def test_single_precision_is_enough_and_each_sample_may_have_its_camera() -> Non
     pixels = project(points + translation[:, None], focal, center)
     solved = solve_translation(points, pixels, torch.ones(2, 17), focal, center)
     torch.testing.assert_close(solved, translation, atol=2e-3, rtol=0)
+
+
+@torch.inference_mode()
+def test_the_camera_of_the_release_sees_the_body_where_its_keypoints_say() -> None:
+    """Its own translation, and the one that the pipeline solves from keypoints, are the same."""
+    released = preset("hand4whole")
+    shape = released.build_body().shape
+    shape.camera.weight.zero_()
+    shape.camera.bias.copy_(torch.tensor([0.1, 0.3, -0.4]))
+    _, translation = shape.pooled(torch.zeros(1, 2048))
+    body = BodyLayer(load_body())
+    points, _ = body.skeleton(torch.eye(3).expand(1, 55, 3, 3), torch.zeros(1, 10))
+    points = points * torch.tensor([1.0, -1.0, -1.0])  # upright before a camera whose y points down
+    focal = torch.full((2,), released.focal)
+    pixels = project(points[:, COCO17] + translation[:, None], focal, CENTER)
+    solved = solve_translation(points[:, COCO17], pixels, torch.ones(1, 17), focal, CENTER)
+    torch.testing.assert_close(solved, translation, atol=2e-2, rtol=0)
+    height = project(points + translation[:, None], focal, CENTER)[0, :, 1]
+    assert 100 < height.max() - height.min() < 512, "a grown-up about fills the picture"
+
+
+@torch.inference_mode()
+def test_two_and_a_half_meters_fill_the_picture_of_the_release_from_the_farthest_place() -> None:
+    released = preset("hand4whole")
+    shape = released.build_body().shape
+    shape.camera.weight.zero_()
+    shape.camera.bias.copy_(torch.tensor([0.0, 0.0, 50.0]))
+    _, translation = shape.pooled(torch.zeros(1, 2048))
+    ends = torch.tensor([[[-1.25, 0.0, 0.0], [1.25, 0.0, 0.0]]]) + translation[:, None]
+    left, right = project(ends, torch.full((2,), released.focal), CENTER)[0, :, 0]
+    torch.testing.assert_close(right - left, torch.tensor(256.0 * 192).sqrt())
 
 
 def test_gradients_are_finite_even_with_nothing_seen() -> None:

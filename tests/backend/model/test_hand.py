@@ -16,7 +16,7 @@ def _turn(points: torch.Tensor, angle: float) -> torch.Tensor:
     return torch.stack([c * x - s * y, s * x + c * y, z], -1)
 
 
-@pytest.mark.parametrize("name", ["open", pytest.param("paper", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["open", *(pytest.param(n, marks=pytest.mark.slow) for n in ("paper", "hand4whole"))])
 @torch.inference_mode()
 def test_a_mirrored_picture_gives_mirrored_hands(name: str) -> None:
     torch.manual_seed(0)
@@ -25,7 +25,7 @@ def test_a_mirrored_picture_gives_mirrored_hands(name: str) -> None:
     hands, mirrored = branch(crops), branch(crops.flip(-1).flip(1))
     torch.testing.assert_close(mirrored.rotations, mirror_rotations(hands.rotations.flip(1)), atol=1e-5, rtol=0)
     torch.testing.assert_close(
-        mirrored.points[..., 0], branch.size[1] - hands.points.flip(1)[..., 0], atol=1e-3, rtol=0
+        mirrored.points[..., 0], branch.mirrored_width - hands.points.flip(1)[..., 0], atol=1e-3, rtol=0
     )
     torch.testing.assert_close(mirrored.points[..., 1:], hands.points.flip(1)[..., 1:], atol=1e-3, rtol=0)
     torch.testing.assert_close(mirrored.scores, hands.scores.flip(1))

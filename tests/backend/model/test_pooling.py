@@ -3,6 +3,7 @@
 import torch
 
 from pose2pose.backend.model.pooling import ConvolvedPooling, MapPooling, Standardization, pool_at_points
+from pose2pose.backend.model.position import CellGrid
 
 MAP = torch.tensor([[[[1.0, 2.0], [3.0, 4.0]]]])
 """Two by two cells over a picture of 20 by 20 pixels: cell middles at 5 and 15."""
@@ -25,7 +26,7 @@ def test_points_get_gradients() -> None:
 
 
 def test_convolving_first_equals_convolving_the_pooled_features() -> None:
-    pooling = ConvolvedPooling(channels=6, pooled_channels=4, size=(256, 192))
+    pooling = ConvolvedPooling(reduce=torch.nn.Conv2d(6, 4, 1), grid=CellGrid(depth_bins=8, depth_range=2.0))
     features, points = torch.randn(2, 6, 8, 6), torch.rand(2, 5, 3) * 150 + 20
     pooled = pool_at_points(features, points[..., :2], (256, 192))
     expected = pooled @ pooling.reduce.weight[:, :, 0, 0].T + pooling.reduce.bias

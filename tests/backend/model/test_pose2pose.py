@@ -1,4 +1,4 @@
-"""The whole network of both presets."""
+"""The whole network of every preset."""
 
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,6 +15,7 @@ from pose2pose.backend.motion.skeleton import JAW, JOINT_INDEX
 
 PICTURE = (3, 512, 384)
 PAPER = pytest.param("paper", marks=pytest.mark.slow)
+RELEASED = pytest.param("hand4whole", marks=pytest.mark.slow)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def _tensors(output: Pose2PoseOutput) -> dict[str, torch.Tensor]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-@pytest.mark.parametrize("name", ["open", PAPER])
+@pytest.mark.parametrize("name", ["open", PAPER, RELEASED])
 @torch.inference_mode()
 def test_outputs(networks: Callable[[str], Pose2Pose], name: str) -> None:
     output = networks(name)(torch.rand(2, *PICTURE))
@@ -46,7 +47,7 @@ def test_outputs(networks: Callable[[str], Pose2Pose], name: str) -> None:
         "translation": (2, 3),
         "body_points": (2, points, 3),
         "body_scores": (2, points),
-        "hand_points": (2, 2, 21, 3),
+        "hand_points": (2, 2, len(PRESETS[name].hand_points), 3),
         "hand_scores": (2, 2),
         "face_score": (2,),
         "boxes": (2, 3, 5),
@@ -58,7 +59,7 @@ def test_outputs(networks: Callable[[str], Pose2Pose], name: str) -> None:
     torch.testing.assert_close(output.rotations @ output.rotations.transpose(2, 3), identity, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", ["open", PAPER])
+@pytest.mark.parametrize("name", ["open", PAPER, RELEASED])
 def test_pictures_of_one_batch_do_not_mix(networks: Callable[[str], Pose2Pose], name: str) -> None:
     pictures = torch.rand(3, *PICTURE, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -68,9 +69,10 @@ def test_pictures_of_one_batch_do_not_mix(networks: Callable[[str], Pose2Pose], 
 
 
 @pytest.mark.slow
-def test_every_parameter_of_the_paper_gets_a_gradient(networks: Callable[[str], Pose2Pose]) -> None:
+@pytest.mark.parametrize("name", ["paper", "hand4whole"])
+def test_every_parameter_gets_a_gradient(networks: Callable[[str], Pose2Pose], name: str) -> None:
     torch.manual_seed(0)
-    network = networks("paper")
+    network = networks(name)
     network.zero_grad()
     output = network(torch.rand(1, *PICTURE))
     loss = sum((value * torch.randn_like(value)).sum() for value in _tensors(output).values())
@@ -95,7 +97,7 @@ def test_the_heads_of_open_get_gradients(networks: Callable[[str], Pose2Pose]) -
     network.zero_grad(set_to_none=True)
 
 
-@pytest.mark.parametrize("name", ["open", PAPER])
+@pytest.mark.parametrize("name", ["open", PAPER, RELEASED])
 @torch.inference_mode()
 def test_knuckles_influence_the_wrists(networks: Callable[[str], Pose2Pose], name: str) -> None:
     """Section 3.1: the body's RotationNet takes the MCP joints for accurate elbows and wrists."""
@@ -130,7 +132,8 @@ def test_a_picture_of_another_size_is_refused(networks: Callable[[str], Pose2Pos
 def test_presets() -> None:
     assert preset("open").body_points == COCO17
     assert len(preset("paper").body_points) == 25
-    with pytest.raises(ValueError, match="'open', 'paper'"):
+    assert len(preset("hand4whole").hand_points) == 20
+    with pytest.raises(ValueError, match="'hand4whole', 'open', 'paper'"):
         preset("ours")
     builders = (PRESETS["open"].build_body, PRESETS["open"].build_hand, PRESETS["open"].build_face)
     with pytest.raises(ValueError, match="76"):

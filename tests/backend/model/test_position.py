@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pose2pose.backend.model.position import (
+    CellGrid,
     DepthLifter,
     HeatmapPositionNet,
+    concentration,
     decode_keypoints,
     normalize_points,
     palm_vector,
@@ -38,14 +40,41 @@ def test_soft_argmax_between_two_peaks() -> None:
 
 
 def test_heatmap_net_speaks_pixels_and_meters() -> None:
-    net = HeatmapPositionNet(backbone=torch.nn.Identity(), channels=4, joints=2, depth_bins=4, depth_range=2.0)
+    grid = CellGrid(depth_bins=4, depth_range=2.0)
+    net = HeatmapPositionNet(backbone=torch.nn.Identity(), channels=4, joints=2, grid=grid)
     torch.nn.init.zeros_(net.heatmaps.weight)
     torch.nn.init.zeros_(net.heatmaps.bias)
-    uniform = net(torch.rand(3, 4, 8, 6)).points
-    torch.testing.assert_close(uniform, torch.tensor([96.0, 128.0, 0.0]).expand(3, 2, 3))
+    uniform = net(torch.rand(3, 4, 8, 6))
+    torch.testing.assert_close(uniform.points, torch.tensor([96.0, 128.0, 0.0]).expand(3, 2, 3))
+    torch.testing.assert_close(uniform.scores, torch.zeros(3, 2), atol=1e-5, rtol=0)
     with torch.no_grad():
         net.heatmaps.bias[3] = 100  # the farthest bin of the first joint
     torch.testing.assert_close(net(torch.rand(3, 4, 8, 6)).points[:, 0, 2], torch.full((3,), 0.75))
+
+
+def test_cells_of_the_release_are_counted_from_their_first_corner() -> None:
+    """Its 3D heat map has 8 cells of 32 pixels; half of the 2 m lie before the root."""
+    grid = CellGrid(depth_bins=8, depth_range=2.0, first_pixel=0.25, first_bin=0.0)
+    cells = torch.tensor([[0.0, 0.0, 0.0], [5.0, 7.0, 4.0]])
+    torch.testing.assert_close(grid.points(cells), torch.tensor([[0.25, 0.25, -1.0], [160.25, 224.25, 0.0]]))
+    torch.testing.assert_close(grid.cells(grid.points(cells)), cells)
+
+
+def test_mirroring_a_map_mirrors_its_points() -> None:
+    heatmaps = torch.randn(2, 3, 8, 8, 6, generator=torch.Generator().manual_seed(0))
+    for grid in (CellGrid(depth_bins=8, depth_range=1.0), CellGrid(depth_bins=8, depth_range=1.0, first_pixel=0.0)):
+        x, mirrored = (grid.points(soft_argmax(maps))[..., 0] for maps in (heatmaps, heatmaps.flip(-1)))
+        torch.testing.assert_close(mirrored, grid.mirrored_width(6) - x, atol=1e-4, rtol=0)
+
+
+def test_confidence_is_high_for_a_peak_and_low_for_a_guess() -> None:
+    heatmaps = torch.zeros(1, 4, 2, 8, 8)
+    heatmaps[0, 0, 0, 3, 3] = heatmaps[0, 1, 0, 3, 3] = heatmaps[0, 1, 1, 3, 4] = 1.0
+    heatmaps[0, 2, 0, 0, 0] = heatmaps[0, 2, 0, 7, 7] = 1.0
+    heatmaps[0, 3] = 1.0
+    heatmaps = heatmaps / heatmaps.sum((2, 3, 4), keepdim=True)
+    cells = torch.tensor([[[3.0, 3.0], [3.5, 3.0], [3.5, 3.5], [3.5, 3.5]]])
+    torch.testing.assert_close(concentration(heatmaps, cells), torch.tensor([[1.0, 1.0, 0.0, 0.0]]))
 
 
 def _maps(people: list[tuple[int, int]], joints: int = 3) -> tuple[torch.Tensor, ...]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torchvision.ops import roi_align
 
-from pose2pose.backend.model.regions import crop_regions, points_from_image, points_to_image
+from pose2pose.backend.model.regions import align_regions, crop_regions, points_from_image, points_to_image
 
 
 @pytest.mark.parametrize("size", [(24, 24), (24, 16)])
@@ -37,6 +37,21 @@ def test_points_of_a_crop_lie_where_they_were_cut() -> None:
     row, column = divmod(int(crop.argmax()), 90)
     point = points_to_image(torch.tensor([[[[column + 0.5, row + 0.5]]]]), boxes, (120, 90))
     torch.testing.assert_close(point[0, 0, 0], torch.tensor([60.5, 30.5]), atol=0.4, rtol=0)
+
+
+@pytest.mark.parametrize("side", [20.0, 60.0, 150.0])
+def test_aligned_crops_show_the_places_that_their_points_lie_at(side: float) -> None:
+    rows, columns = torch.meshgrid(torch.arange(512.0) + 0.5, torch.arange(384.0) + 0.5, indexing="ij")
+    boxes = torch.tensor([[[200.0, 230.0, side, side, 0.0], [150.0, 300.0, side, 0.5 * side, 0.0]]])
+    crops = align_regions(torch.stack([columns, rows])[None], boxes, (64, 64))
+    middles = torch.cartesian_prod(torch.arange(64.0), torch.arange(64.0)).flip(1) + 0.5
+    places = points_to_image(middles.expand(1, 2, -1, 2), boxes, (64, 64))
+    torch.testing.assert_close(crops.flatten(3).transpose(2, 3), places, atol=1e-3, rtol=0)
+
+
+def test_aligned_crops_of_boxes_inside_out_are_finite() -> None:
+    crops = align_regions(torch.rand(1, 3, 512, 384), torch.tensor([[[200.0, 200.0, -90.0, -90.0, 0.0]]]), (64, 64))
+    assert torch.isfinite(crops).all()
 
 
 def test_there_and_back() -> None:

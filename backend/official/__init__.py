@@ -1,0 +1,1 @@
+"""The checkpoints that the paper's authors released: read, recognized, converted, written."""
