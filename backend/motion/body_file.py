@@ -1,5 +1,12 @@
-"""Read a body model file in the layout of SMPL-X: the packaged open body or a licensed file alike. numpy only."""
+"""Read a body model file in the layout of SMPL-X: the packaged open body or a licensed file alike. numpy only.
 
+Licensed ones are SMPL-X 1.0 and 1.1 and those with a locked head, as `.npz` or as the older `.pkl`; all have the same
+arrays. Betas and expressions lie in one array, split by the rule of the `smplx` package (`smplx.body_models.SMPLX`):
+with 400 directions and more the first 300 are shapes and the next expressions, with fewer 10 are shapes and 10 are
+expressions. The first 10 of each are used.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +15,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from .pickles import PickleError, read_pickle
 from .skeleton import JOINT_NAMES, PARENTS
 
 OPEN_BODY = Path(__file__).parents[1] / "body" / "open_body.npz"
@@ -32,8 +40,12 @@ _SHAPES: dict[str, tuple[int | str, ...]] = {
     "ft": ("F", 3),
 }
 _BETAS = 10
-_FULL_SHAPE_SPACE = 300
-"""A file with all 400 directions keeps its expressions behind 300 shapes, one with 20 behind 10."""
+_ALL_SHAPES = 300
+_ALL_DIRECTIONS = 400
+"""A file with that many keeps its expressions behind `_ALL_SHAPES`, one with fewer behind `_BETAS`."""
+_OTHERS = {24: "SMPL", 52: "SMPL-H", 16: "MANO", 5: "FLAME"}
+"""Other body models of the same family, by their number of joints."""
+_GET = "get SMPLX_NEUTRAL.npz of SMPL-X 1.1 at https://smpl-x.is.tue.mpg.de"
 
 
 class BodyFileError(ValueError):
@@ -83,18 +95,18 @@ class BodyFile:
 
 
 def load_body(path: Path | None = None) -> BodyFile:
-    """Load the open body, or a licensed SMPL-X `.npz` file.
+    """Load the open body, or a licensed SMPL-X file, `.npz` or `.pkl`.
 
     Args:
         path: the file; None stands for the packaged open body.
 
     Raises:
-        BodyFileError: if the file is missing, is no `.npz`, or lacks an array of the layout; the text names it.
+        BodyFileError: if the file is missing, is of another model, or lacks an array of the layout; the text names it.
     """
     file = OPEN_BODY if path is None else Path(path)
     arrays = _read(file)
     directions = arrays["shapedirs"]
-    first_expression = _FULL_SHAPE_SPACE if directions.shape[2] > _FULL_SHAPE_SPACE else _BETAS
+    first_expression = _ALL_SHAPES if directions.shape[2] >= _ALL_DIRECTIONS else _BETAS
     return BodyFile(
         name="open" if file == OPEN_BODY else file.stem,
         v_template=_floats(arrays["v_template"]),
@@ -116,34 +128,65 @@ def load_body(path: Path | None = None) -> BodyFile:
 
 def _read(file: Path) -> dict[str, Array]:
     """Only the arrays that are needed: licensed files also hold pickled dictionaries, which stay unopened."""
+    if file.suffix.lower() == ".pkl":
+        return _checked(_unpickled(file), file)
     with _open(file) as archive:
-        arrays = {key: _member(archive, file, key) for key in _SHAPES}
-        names = archive["expression_names"] if "expression_names" in archive else np.arange(10).astype(str)
+        return _checked(archive, file)
+
+
+def _checked(members: Mapping[str, Any], file: Path) -> dict[str, Array]:
+    _check_model(members, file)
+    arrays = {key: _member(members, file, key) for key in _SHAPES}
     _check_shapes(arrays, file)
+    names = members["expression_names"] if "expression_names" in members else np.arange(10).astype(str)
     return {**arrays, "expression_names": names}
+
+
+def _unpickled(file: Path) -> dict[str, Any]:
+    try:
+        members = read_pickle(file)
+    except (OSError, PickleError) as error:
+        raise BodyFileError(f"cannot read the body model {file}: {error}; {_GET}") from error
+    if not isinstance(members, dict):
+        raise BodyFileError(f"cannot read the body model {file}: it holds no arrays by name; {_GET}")
+    return members
 
 
 def _open(file: Path) -> np.lib.npyio.NpzFile:
     try:
         archive = np.load(file, allow_pickle=False)
     except (OSError, EOFError, ValueError, BadZipFile) as error:
-        raise BodyFileError(f"cannot read the body model {file}: {error}; expected an SMPL-X .npz file") from error
+        raise BodyFileError(f"cannot read the body model {file}: {error}; expected an SMPL-X .npz or .pkl") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
         raise BodyFileError(f"cannot read the body model {file}: it is a single array; expected an SMPL-X .npz file")
     return archive
 
 
-def _member(archive: np.lib.npyio.NpzFile, file: Path, key: str) -> Array:
-    if key not in archive:
+def _check_model(members: Mapping[str, Any], file: Path) -> None:
+    """Say by name what is given by mistake: models of the same family, and motion."""
+    if "poses" in members:
+        raise BodyFileError(f"{file} holds motion, not a body model; {_GET}")
+    tree = _member(members, file, "kintree_table") if "kintree_table" in members else np.zeros((2, 0))
+    other = _OTHERS.get(tree.shape[-1])
+    if other is not None:
+        raise BodyFileError(f"{file} is a body model of {other} ({tree.shape[-1]} joints), SMPL-X has 55; {_GET}")
+
+
+def _member(members: Mapping[str, Any], file: Path, key: str) -> Array:
+    if key not in members:
         raise BodyFileError(
-            f"{file} has no array '{key}'; expected a body model in the layout of SMPL-X (55 joints, not SMPL or MANO)"
+            f"{file} has no array '{key}'; expected a body model in the layout of SMPL-X (55 joints): {_GET}"
         )
     try:
-        return np.asarray(archive[key])
+        array = np.asarray(members[key])
     except ValueError as error:
+        raise BodyFileError(f"'{key}' in {file} is a pickled object, which is never opened; {_GET}") from error
+    if array.dtype == object:
         raise BodyFileError(
-            f"'{key}' in {file} is a pickled object, which is never opened; use the .npz of SMPL-X 1.1 or convert it"
-        ) from error
+            f"'{key}' in {file} holds no numbers but what chumpy computes; {_GET}, or clean the file with "
+            "tools/clean_ch.py of the smplx package"
+        )
+    return array
 
 
 def _check_shapes(arrays: dict[str, Array], file: Path) -> None:
@@ -152,12 +195,16 @@ def _check_shapes(arrays: dict[str, Array], file: Path) -> None:
         got = arrays[key].shape
         wanted = tuple(sizes.get(size, size) if isinstance(size, str) else size for size in shape)
         if len(got) != len(wanted) or any(isinstance(w, int) and w != g for w, g in zip(wanted, got, strict=True)):
-            raise BodyFileError(f"'{key}' in {file} has shape {got}; expected {wanted} (V vertices, F triangles)")
+            raise BodyFileError(
+                f"'{key}' in {file} has shape {got}; expected {wanted} (V vertices, F triangles); {_GET}"
+            )
         sizes.update({size: got[i] for i, size in enumerate(shape) if isinstance(size, str)})
     if sizes["S"] < 20:
-        raise BodyFileError(f"'shapedirs' in {file} has {sizes['S']} directions; expected 10 shapes and 10 expressions")
+        raise BodyFileError(
+            f"'shapedirs' in {file} has {sizes['S']} directions; expected 10 shapes and 10 expressions; {_GET}"
+        )
     if tuple(arrays["kintree_table"][0].astype(np.int64)[1:]) != PARENTS[1:]:
-        raise BodyFileError(f"'kintree_table' in {file} is not the joint hierarchy of SMPL-X")
+        raise BodyFileError(f"'kintree_table' in {file} is not the joint hierarchy of SMPL-X; {_GET}")
 
 
 def _floats(array: Array) -> Floats:

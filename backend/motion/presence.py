@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .rotations import axis_angle_from_quaternion, quaternion_from_axis_angle
+from .rotations import axis_angle_from_quaternion, quaternion_from_axis_angle, turn, turn_between
 from .skeleton import BODY_JOINTS, JAW, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
-from .smoothing import turn, turn_between
 from .take import Take
 
 Array = NDArray[np.float64]
 
 PARTS = {"body": BODY_JOINTS, "left_hand": LEFT_HAND, "right_hand": RIGHT_HAND, "face": slice(JAW, LEFT_HAND.start)}
 """Joints whose confidence is shown and used together."""
-UNSEEN, SEEN = 0.15, 0.35
-"""Confidence at which a hand or face is wholly at rest, and from which it moves as captured."""
+SEEN = 0.35
+"""Confidence from which a hand or face moves as captured; below it fades to rest."""
+UNSEEN = 0.15
+"""Confidence at which it is wholly at rest; in proportion where another threshold than `SEEN` is chosen."""
 FADE_SECONDS = 0.3
 """Half the length of the way to rest and back."""
 
@@ -26,15 +27,16 @@ def confidence_by_part(confidence: NDArray[np.floating[Any]]) -> dict[str, Array
     return {part: np.asarray(confidence[:, joints], dtype=np.float64).mean(axis=1) for part, joints in PARTS.items()}
 
 
-def fade_unseen(take: Take, hands_rest: NDArray[np.floating[Any]]) -> Take:
+def fade_unseen(take: Take, hands_rest: NDArray[np.floating[Any]], threshold: float = SEEN) -> Take:
     """Let hands and face that were hardly seen go to rest, softly, instead of showing the network's guesses.
 
     Args:
         take: T frames.
         hands_rest: (2, 15, 3) relaxed left and right hand, axis-angle in radians. A face rests with its mouth shut.
+        threshold: confidence below which a part fades; 0 = it never does.
     """
     times = np.asarray(take.times, dtype=np.float64)
-    seen = {part: presence(values, times) for part, values in confidence_by_part(take.confidence).items()}
+    seen = {part: presence(values, times, threshold) for part, values in confidence_by_part(take.confidence).items()}
     rest = np.zeros((JOINT_COUNT, 3))
     rest[LEFT_HAND], rest[RIGHT_HAND] = hands_rest
     poses = take.poses.reshape(-1, JOINT_COUNT, 3).astype(np.float64)
@@ -50,9 +52,12 @@ def fade_unseen(take: Take, hands_rest: NDArray[np.floating[Any]]) -> Take:
     )
 
 
-def presence(confidence: Array, times: Array) -> Array:
+def presence(confidence: Array, times: Array, threshold: float = SEEN) -> Array:
     """How much of a part's motion is shown: (T,) confidence at (T,) seconds -> (T,) 0..1, without jumps."""
-    seen = np.clip((confidence - UNSEEN) / (SEEN - UNSEEN), 0.0, 1.0)
+    if threshold == 0:
+        return np.ones(len(times))
+    unseen = UNSEEN * (threshold / SEEN)
+    seen = np.clip((confidence - unseen) / (threshold - unseen), 0.0, 1.0)
     first = np.searchsorted(times, times - FADE_SECONDS)
     last = np.searchsorted(times, times + FADE_SECONDS, side="right")
     ramp = np.empty(len(times))

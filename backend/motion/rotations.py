@@ -88,3 +88,20 @@ def continuous_quaternions(quaternions: Array) -> Array:
     flips = np.sign(np.sum(quaternions[1:] * quaternions[:-1], axis=-1, keepdims=True))
     signs = np.cumprod(np.concatenate([np.ones_like(quaternions[:1, ..., :1]), np.where(flips < 0, -1.0, 1.0)]), axis=0)
     return np.asarray(quaternions * signs)
+
+
+def turn(start: Array, by: Array) -> Array:
+    """Turn (..., 4) quaternions by (..., 3) rotation vectors, in the axes that the joint is in."""
+    return _product(quaternion_from_axis_angle(by), start)
+
+
+def turn_between(end: Array, start: Array) -> Array:
+    """The (..., 3) rotation vector that turns `start` into `end`."""
+    return np.asarray(axis_angle_from_quaternion(_product(end, start * np.array([1.0, -1.0, -1.0, -1.0]))))
+
+
+def _product(left: Array, right: Array) -> Array:
+    w, v = left[..., :1], left[..., 1:]
+    w2, v2 = right[..., :1], right[..., 1:]
+    scalar = w * w2 - np.sum(v * v2, axis=-1, keepdims=True)
+    return np.concatenate([scalar, w * v2 + w2 * v + np.cross(v, v2)], axis=-1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +82,7 @@ class Take:
         count = len(self.poses)
         if count == 0:
             raise TakeError("a take needs at least one frame, got none")
-        for name, shape in _shapes(count).items():
+        for name, shape in shapes(count).items():
             value = np.asarray(getattr(self, name))
             if value.shape != shape:
                 raise TakeError(f"'{name}' must have shape {shape}, got {value.shape}")
@@ -100,6 +100,16 @@ class Take:
         """Whether the take knows the camera that saw it; takes from AMASS do not."""
         return bool(np.all(np.isfinite(self.focal)))
 
+    def for_body(self, name: str) -> Take:
+        """The take without betas and expression if they belong to another body, whose numbers mean something else.
+
+        Args:
+            name: of the body that is to move; "open" is ours, every other one is a licensed SMPL-X file.
+        """
+        if (self.body == "open") == (name == "open") or not (self.betas.any() or self.expression.any()):
+            return self
+        return replace(self, betas=np.zeros_like(self.betas), expression=np.zeros_like(self.expression))
+
     def with_raw_motion(self) -> Take:
         """The take with the network's own motion in place of the refined one. Itself when it holds no raw motion."""
         if "poses_raw" not in self.raw:
@@ -107,31 +117,54 @@ class Take:
         return replace(self, poses=self.raw["poses_raw"], trans=self.raw["trans_raw"])
 
 
-def save_take(take: Take, path: Path) -> None:
-    """Write a take as a compressed `.npz`, whole or not at all: a killed process leaves no half file behind."""
+def save_take(take: Take, file: Path | BinaryIO) -> None:
+    """Write a take as a compressed `.npz`; a path whole or not at all: a killed process leaves no half file behind."""
     values: dict[str, Any] = {f.name: getattr(take, f.name) for f in fields(take) if f.name != "raw"}
-    partial = path.with_suffix(".partial.npz")
+    partial = file.with_suffix(".partial.npz") if isinstance(file, Path) else file
     np.savez_compressed(partial, format_version=FORMAT_VERSION, **values, **take.raw)
-    partial.replace(path)
+    if isinstance(file, Path):
+        file.with_suffix(".partial.npz").replace(file)
 
 
-def load_take(path: Path) -> Take:
+def load_take(file: Path | BinaryIO, frame_rate: float | None = None) -> Take:
     """Read a take, or an AMASS / SMPL-X add-on `.npz` (joints and camera are then unknown and hold NaN).
+
+    Results of other programs, and files of several people: `others.load_takes`.
+
+    Args:
+        file: a path, or a binary file in memory.
+        frame_rate: frames a second, for files that do not say theirs.
 
     Raises:
         TakeError: not an `.npz`, keys missing, wrong shapes, or written by a newer version.
     """
+    from .amass import from_amass  # which makes takes
+
+    name = file if isinstance(file, Path) else "the take"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {name: file[name] for name in file.files}
+        with np.load(file, allow_pickle=False) as archive:
+            data = _members(archive)
     except FileNotFoundError:
-        raise TakeError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise TakeError(f"{path} is not a readable take (.npz without pickle): {error}") from error
+        raise TakeError(f"{name}: no such file") from None
+    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise TakeError(f"{name} is not a readable take (.npz without pickle): {error}") from error
     try:
-        return _from_amass(data) if "format_version" not in data else _from_own(data)
+        return from_amass(data, frame_rate) if "format_version" not in data else _from_own(data)
     except TakeError as error:
-        raise TakeError(f"{path}: {error}") from None
+        raise TakeError(f"{name}: {error}") from None
+
+
+def _members(archive: Any) -> dict[str, Any]:
+    """The arrays of a file; pickled ones stay unopened, which is fine for what others put beside their motion."""
+    needed = archive.files if "format_version" in archive.files else ("poses", "trans")
+    data = {}
+    for key in archive.files:
+        try:
+            data[key] = archive[key]
+        except ValueError:
+            if key in needed:
+                raise
+    return data
 
 
 def _from_own(data: dict[str, Any]) -> Take:
@@ -147,36 +180,8 @@ def _from_own(data: dict[str, Any]) -> Take:
     return Take(**{**values, **scalars}, raw=data)
 
 
-def _from_amass(data: dict[str, Any]) -> Take:
-    for name in ("poses", "trans"):
-        if name not in data:
-            raise TakeError(f"key '{name}' is missing: neither a take nor an AMASS file")
-    rate = next((float(data[k]) for k in ("mocap_frame_rate", "mocap_framerate") if k in data), None)
-    if rate is None:
-        raise TakeError("key 'mocap_frame_rate' is missing: the file does not say its frames a second")
-    poses = np.asarray(data["poses"], dtype=np.float32)
-    count, width = poses.shape
-    if width < 66:
-        raise TakeError(f"'poses' must have at least 66 columns (22 joints), got {width}")
-    if width == 156:  # SMPL-H: body and hands, without jaw and eyes
-        poses = np.insert(poses, [66] * 9, 0.0, axis=1)
-    poses = np.pad(poses[:, :165], ((0, 0), (0, max(0, 165 - poses.shape[1]))))
-    expression = next((data[k] for k in ("expression", "expressions") if k in data), np.zeros((count, 10)))
-    unknown: dict[str, Any] = {name: np.full(shape, np.nan, np.float32) for name, shape in _shapes(count).items()}
-    known: dict[str, Any] = {
-        "poses": poses,
-        "trans": np.asarray(data["trans"], np.float32),
-        "betas": np.resize(np.pad(np.ravel(data.get("betas", np.zeros(10))), (0, 10)), 10).astype(np.float32),
-        "expression": np.pad(expression, ((0, 0), (0, 10)))[:, :10].astype(np.float32),
-        "times": np.arange(count) / rate,
-        "frames": np.arange(count),
-        "confidence": np.ones((count, JOINT_COUNT), np.float32),
-        "image_size": np.zeros(2, np.int64),
-    }
-    return Take(**{**unknown, **known}, mocap_frame_rate=rate, body="smplx", source="AMASS")
-
-
-def _shapes(count: int) -> dict[str, tuple[int, ...]]:
+def shapes(count: int) -> dict[str, tuple[int, ...]]:
+    """Shape of each array of a take of so many frames."""
     return {
         "poses": (count, 3 * JOINT_COUNT),
         "trans": (count, 3),

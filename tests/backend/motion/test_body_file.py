@@ -1,5 +1,7 @@
 """Reading body model files: the packaged one, licensed look-alikes, and files that are none."""
 
+import os
+import pickle  # noqa: TID251 - writes what is read here
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,79 @@ def test_expressions_of_a_short_file_stand_behind_10_shapes(tmp_path: Path, arra
     arrays["shapedirs"] = arrays["shapedirs"][..., :20]
     body = load_body(write(tmp_path, arrays))
     np.testing.assert_allclose(body.exprdirs, arrays["shapedirs"][..., 10:], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("directions", "first"), [(20, 10), (310, 10), (399, 10), (400, 300), (500, 300)])
+def test_shapes_and_expressions_are_split_as_smplx_does(
+    tmp_path: Path, arrays: dict[str, Any], directions: int, first: int
+) -> None:
+    arrays["shapedirs"] = np.random.default_rng(1).normal(size=(VERTICES, 3, directions))
+    body = load_body(write(tmp_path, arrays))
+    np.testing.assert_allclose(body.exprdirs, arrays["shapedirs"][..., first : first + 10], rtol=1e-6)
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_pickled_files_are_the_same(tmp_path: Path, arrays: dict[str, Any], protocol: int) -> None:
+    wanted = load_body(write(tmp_path, arrays))
+    arrays["joint2num"] = {"pelvis": 0}
+    arrays["bs_type"] = "lrotmin"
+    file = tmp_path / "SMPLX_NEUTRAL.pkl"
+    file.write_bytes(pickle.dumps(arrays, protocol=protocol))
+    body = load_body(file)
+    assert body.name == "SMPLX_NEUTRAL"
+    for name in ("v_template", "shapedirs", "exprdirs", "posedirs", "J_regressor", "weights", "hands_mean", "faces"):
+        np.testing.assert_array_equal(getattr(body, name), getattr(wanted, name))
+
+
+def test_a_sparse_regressor_in_a_pickle(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    wanted = arrays["J_regressor"]
+    (tmp_path / "body.pkl").write_bytes(pickle.dumps({**arrays, "J_regressor": sparse.csc_matrix(wanted)}))
+    np.testing.assert_allclose(load_body(tmp_path / "body.pkl").J_regressor, wanted, rtol=1e-6)
+
+
+def test_a_malicious_body_file_runs_nothing(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.system, (f"touch {tmp_path / 'run'}",)
+
+    (tmp_path / "SMPLX_NEUTRAL.pkl").write_bytes(pickle.dumps({**arrays, "extra": Evil()}))
+    with pytest.raises(BodyFileError, match=r"SMPLX_NEUTRAL\.pkl is refused: .*system.* nothing in it was run; get"):
+        load_body(tmp_path / "SMPLX_NEUTRAL.pkl")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("joints", "name"), [(24, "SMPL"), (52, "SMPL-H"), (16, "MANO"), (5, "FLAME")])
+@pytest.mark.parametrize("ending", ["npz", "pkl"])
+def test_other_models_of_the_family_are_named(tmp_path: Path, joints: int, name: str, ending: str) -> None:
+    arrays = {"v_template": np.zeros((VERTICES, 3)), "kintree_table": np.zeros((2, joints), np.int64)}
+    file = tmp_path / f"model.{ending}"
+    if ending == "npz":
+        np.savez(file, **arrays)
+    else:
+        file.write_bytes(pickle.dumps(arrays, protocol=2))
+    with pytest.raises(
+        BodyFileError, match=rf"is a body model of {name} \({joints} joints\), SMPL-X has 55; get SMPLX_N"
+    ):
+        load_body(file)
+
+
+def test_motion_given_for_a_body(tmp_path: Path) -> None:
+    np.savez(tmp_path / "walk.npz", poses=np.zeros((3, 165)), trans=np.zeros((3, 3)))
+    with pytest.raises(BodyFileError, match=r"walk\.npz holds motion, not a body model"):
+        load_body(tmp_path / "walk.npz")
+
+
+def test_a_pickle_without_names(tmp_path: Path) -> None:
+    (tmp_path / "list.pkl").write_bytes(pickle.dumps([1, 2]))
+    with pytest.raises(BodyFileError, match="holds no arrays by name"):
+        load_body(tmp_path / "list.pkl")
+
+
+def test_an_array_that_only_chumpy_can_compute(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    (tmp_path / "body.pkl").write_bytes(pickle.dumps({**arrays, "posedirs": None}))
+    with pytest.raises(BodyFileError, match=r"'posedirs' in .* chumpy computes; .*clean_ch"):
+        load_body(tmp_path / "body.pkl")
 
 
 def test_rest_joints_follow_the_shape(tmp_path: Path, arrays: dict[str, Any]) -> None:

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pose2pose.backend.motion.filters import butterworth, savitzky_golay
 from pose2pose.backend.motion.rotations import (
     axis_angle_from_quaternion,
     continuous_quaternions,
     matrix_from_axis_angle,
     quaternion_from_axis_angle,
 )
-from pose2pose.backend.motion.smoothing import BODY, METHODS, butterworth, savitzky_golay, smooth_rotations, smooth_take
+from pose2pose.backend.motion.smoothing import BODY, METHODS, Smoothing, smooth_rotations, smooth_take
 from pose2pose.backend.motion.take import Take
 
 ACTIVE = METHODS[:-1]
@@ -24,7 +25,7 @@ MIDDLE = slice(60, 240)
 def smooth_angle(angle: np.ndarray, method: str, times: np.ndarray = TIMES) -> np.ndarray:
     """Turn a joint about one axis by (T,) radians, smooth, and read the angle."""
     turning = quaternion_from_axis_angle(angle[:, None, None] * np.array([0.0, 1.0, 0.0]))
-    return axis_angle_from_quaternion(smooth_rotations(turning, times, method, BODY))[:, 0, 1]
+    return axis_angle_from_quaternion(smooth_rotations(turning, times, method, [BODY]))[:, 0, 1]
 
 
 def noise(deviation: float = 0.02, count: int = 300) -> np.ndarray:
@@ -71,9 +72,9 @@ def test_rotations_know_no_favorite_axis(method: str) -> None:
     motion = np.random.default_rng(2).normal(0, 0.3, (60, 4, 3)).cumsum(axis=0) * 0.3
     turning = continuous_quaternions(quaternion_from_axis_angle(motion))
     turned = continuous_quaternions(product(quaternion_from_axis_angle(np.array([0.3, 2.0, -1.0])), turning))
-    smooth, times = smooth_rotations(turning, TIMES[:60], method, BODY), TIMES[:60]
+    smooth, times = smooth_rotations(turning, TIMES[:60], method, [BODY] * 4), TIMES[:60]
     expected = product(quaternion_from_axis_angle(np.array([0.3, 2.0, -1.0])), smooth)
-    got = smooth_rotations(turned, times, method, BODY)
+    got = smooth_rotations(turned, times, method, [BODY] * 4)
     assert np.allclose(np.abs(np.sum(got * expected, axis=-1)), 1, atol=1e-9)
 
 
@@ -88,7 +89,7 @@ def test_a_turn_through_half_a_circle_has_no_jump(make_take: Callable[..., Take]
     poses = np.zeros((60, 55, 3))
     poses[:, 0, 1] = (np.linspace(2, 4.5, 60) + np.pi) % (2 * np.pi) - np.pi
     for method in ACTIVE:
-        smooth = smooth_take(make_take(frames=60, poses=poses.reshape(60, 165).astype(np.float32)), method)
+        smooth = smooth_take(make_take(frames=60, poses=poses.reshape(60, 165).astype(np.float32)), Smoothing(method))
         turned = matrix_from_axis_angle(smooth.poses.reshape(60, 55, 3)[:, 0])
         assert np.abs(turned - matrix_from_axis_angle(poses[:, 0])).max() < 0.06
 
@@ -118,7 +119,7 @@ def test_a_cutoff_beyond_the_frame_rate_changes_nothing() -> None:
 @pytest.mark.parametrize("frames", [1, 2, 3, 4, 7])
 def test_short_takes(make_take: Callable[..., Take], method: str, frames: int) -> None:
     take = make_take(frames=frames)
-    smooth = smooth_take(take, method)
+    smooth = smooth_take(take, Smoothing(method))
     assert np.allclose(smooth.poses, take.poses, atol=1e-6)
     assert np.allclose(smooth.trans, take.trans, atol=1e-5)
 
@@ -137,7 +138,7 @@ def test_everything_that_moves_is_smoothed_and_what_was_seen_stays(make_take: Ca
         before, after = (np.diff(getattr(t, name), n=2, axis=0).std(axis=0) for t in (take, smooth))
         assert (after < 0.4 * before).all(), name
     assert smooth.joints_cam is take.joints_cam
-    assert smooth_take(take, "none") is take
+    assert smooth_take(take, Smoothing("none")) is take
 
 
 @pytest.mark.parametrize("method", ACTIVE)
@@ -148,11 +149,11 @@ def test_distance_from_the_camera_is_calm_and_the_person_stays_in_place_in_the_p
     swing = 0.2 * np.sin(2 * np.pi * 1.5 * TIMES)
     true = np.stack([0.5 * TIMES - 2, 6 + 0.3 * TIMES, np.full(300, -0.5)], axis=-1)
     seen = true * (1 + swing / true[:, 1])[:, None]
-    smooth = smooth_take(make_take(frames=300, trans=seen.astype(np.float32)), method).trans
+    smooth = smooth_take(make_take(frames=300, trans=seen.astype(np.float32)), Smoothing(method)).trans
     assert np.abs(smooth - true)[MIDDLE, 1].max() < 0.07
     assert np.abs(smooth / smooth[:, 1:2] - true / true[:, 1:2])[MIDDLE].max() < 0.003
 
 
 def test_unknown_method(make_take: Callable[..., Take]) -> None:
     with pytest.raises(ValueError, match="unknown smoothing 'kalman': choose from one-euro"):
-        smooth_take(make_take(), "kalman")
+        smooth_take(make_take(), Smoothing("kalman"))
