@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 COMMANDS = Path(__file__).resolve().parents[1] / "addon" / "commands.py"
-SUFFIXES = (".blend", ".fbx", ".glb", ".bvh")
+SUFFIXES = (".blend", ".fbx", ".glb", ".bvh", ".npz")
 ERROR_LINES = 12
 """Of what Blender said last, shown when it fails."""
 NOTE = "pose2pose: "
@@ -32,6 +32,7 @@ def write_scene(
     smoothing: str = "one-euro",
     video: Path | None = None,
     body: Path | None = None,
+    frame_rate: float | None = None,
 ) -> list[str]:
     """Build one scene from the takes and write it to every output.
 
@@ -42,9 +43,10 @@ def write_scene(
         smoothing: a method of `motion.smoothing.METHODS`.
         video: the source, shown behind the camera; None = the one that the takes name, where it lies beside them.
         body: a licensed body file; None = the open body.
+        frame_rate: frames a second of takes by other programs that do not say theirs.
 
     Returns:
-        Sentences that a user should see, such as what did not fit.
+        Sentences that a user should see: what did not fit, what was written.
 
     Raises:
         BlendError: an unknown suffix, no Blender, or Blender failed.
@@ -56,6 +58,7 @@ def write_scene(
     options += ["--smoothing", smoothing]
     options += ["--video", str(video)] if video is not None else []
     options += ["--body", str(body)] if body is not None else []
+    options += ["--frame-rate", str(frame_rate)] if frame_rate is not None else []
     for path in outputs:
         options += ["--output", str(path)]
     return run_commands([*map(str, takes), *options])

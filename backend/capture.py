@@ -18,24 +18,25 @@ from numpy.typing import NDArray
 from .assembly import assemble_take
 from .body.joints import COCO17
 from .body.layer import BodyLayer
+from .conventions import settle
 from .crops import CropTransform, crop, crop_transform
-from .detection import PersonDetector
-from .device import pick_device
+from .equipment import Networks, load_body_file, load_detector, load_networks
 from .frames import Image, Source
-from .lens import Lens, choose_lens
-from .model.pose2pose import Pose2Pose, Pose2PoseOutput
+from .lens import FILM_WIDTH, Lens, choose_lens
+from .model.pose2pose import Pose2PoseOutput
 from .model.presets import PRESETS
-from .motion.body_file import BodyFile, load_body
+from .motion.body_file import BodyFile
 from .motion.take import Take
 from .observations import Observations
-from .people import WEAK_DETECTION, CaptureError, choose_people, find_people
+from .people import CaptureError, Found, choose_people, find_people
 from .progress import Meter, Report, Stopwatch
-from .tracking import Track, Tracking
+from .protocol import PARTS, check_parts
+from .tracking import Track
 from .video import open_source
-from .weights import WeightsFile, describe_weights, load_network
+
+__all__ = ["CaptureError", "CaptureResult", "capture", "observe", "scan"]
 
 BATCH = 8
-__all__ = ["CaptureError", "CaptureResult", "capture", "observe"]
 
 BODY_SCALE = 2
 """Pixels of the crop for each pixel of the body branch's picture."""
@@ -49,6 +50,8 @@ class CaptureResult:
     """One for each captured person, in the order of their numbers."""
     people: list[Track]
     """Everybody who was tracked, captured or not."""
+    found: Found
+    """The first pass; it need not be made again for a capture of the same frames."""
     source: Source
     """Read to the end by now: knows its damage."""
     lens: Lens
@@ -69,6 +72,22 @@ class CaptureResult:
     """Sentences a user should read."""
 
 
+def scan(
+    path: Path | str,
+    *,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+    frame_rate: float | None = None,
+    device: str = "auto",
+    progress: Report | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Found:
+    """The first pass alone: who is in a video, an image sequence or a picture. Arguments and errors as of `capture`."""
+    source = open_source(path, start=start, end=end, step=step, frame_rate=frame_rate)
+    return find_people(source, load_detector(device), progress=progress, cancelled=cancelled)
+
+
 def capture(
     path: Path | str,
     *,
@@ -77,6 +96,7 @@ def capture(
     end: int | None = None,
     step: int = 1,
     frame_rate: float | None = None,
+    parts: tuple[str, ...] = PARTS,
     focal: float | None = None,
     fov: float | None = None,
     device: str = "auto",
@@ -84,6 +104,7 @@ def capture(
     weights: Path | None = None,
     body: Path | None = None,
     refine: bool = True,
+    found: Found | None = None,
     progress: Report | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> CaptureResult:
@@ -96,35 +117,41 @@ def capture(
         end: last source frame, included.
         step: take every step-th frame.
         frame_rate: of an image sequence.
+        parts: `body` and, if wanted, `hands` and `face`; the others stay at rest with confidence 0.
         focal: focal length in pixels, if known.
         fov: field of view over the longer side in degrees, if known.
         device: `auto`, `cpu`, `cuda` or `mps`.
         preset: of the network.
-        weights: folder of other weights than the ones that come with the package.
+        weights: another folder of weights, or the name of imported ones; None for the preset's own.
         body: a licensed body file in place of the open body.
         refine: whether motion is fitted to the keypoints over time.
+        found: what `scan` said about these frames of this source; the first pass is then not made again.
         progress: called a few times a second.
-        cancelled: asked after every frame; what was captured until then is still refined and returned.
+        cancelled: asked after every frame; what was captured until then is still refined and returned. To keep
+            nothing, raise an exception from either of the two.
 
     Raises:
         VideoError: the source cannot be read, or its range lies outside.
         CaptureError: nobody is in it, or not the people asked for.
-        WeightsError, BodyFileError, DeviceError: a part is missing.
+        ProtocolError: the parts cannot be captured.
+        PresetError, WeightsError, BodyFileError, DeviceError: something it works with is missing.
     """
+    check_parts(parts)
     clock = Stopwatch()
-    source = open_source(path, start=start, end=end, step=step, frame_rate=frame_rate)
+    source = found.source if found else open_source(path, start=start, end=end, step=step, frame_rate=frame_rate)
     lens = choose_lens(source, focal=focal, fov=fov)
     with clock("load"):
-        chip, body_file = pick_device(device), load_body(body)
-        network = load_network(preset, chip, weights)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        detector = PersonDetector(chip, min_score=WEAK_DETECTION)
-    tracking = find_people(source, detector, clock, progress=progress, cancelled=cancelled)
-    chosen = choose_people(tracking.tracks, people, source)
-    seen = [Observations(track, [t for t in tracking.tracks if t is not track], lens) for track in chosen]
-    frames = observe(source, seen, network, preset, clock, progress=progress, cancelled=cancelled)
-    files = describe_weights(weights)
-    mismatch = _drop_foreign_shape(seen, body_file, files)
+        networks = load_networks(device, preset, weights, with_face="face" in parts)
+        detector, body_file = load_detector(device), load_body_file(body)
+    found = found or find_people(source, detector, progress=progress, cancelled=cancelled)
+    clock.add(found.seconds)
+    tracks = found.tracking.tracks
+    chosen = choose_people(tracks, people, source)
+    seen = [Observations(track, [t for t in tracks if t is not track], lens) for track in chosen]
+    frames = observe(source, seen, networks, clock, progress=progress, cancelled=cancelled)
+    mismatch = settle(seen, body_file, networks.files)
+    for person in seen:
+        person.keep_parts(parts, body_file.hands_mean)
     with clock("refine"):
         takes = _assemble(seen, source, body_file, preset, refined=refine, progress=progress)
     stopped = not all(person.filled.all() for person in seen)
@@ -132,26 +159,26 @@ def capture(
         raise CaptureError(f"people were detected in {source.path}, but never clearly enough for a take")
     return CaptureResult(
         takes=takes,
-        people=tracking.tracks,
+        people=tracks,
+        found=found,
         source=source,
         lens=lens,
         body=body_file,
-        device=str(chip),
+        device=str(networks.device),
         preset=preset,
-        weights={file.path.name: file.metadata for file in files},
+        weights={file.path.name: file.metadata for file in networks.files},
         frames=frames,
         seconds=dict(clock.seconds),
         frames_per_second=frames / max(sum(clock.seconds.values()) - clock.seconds["load"], 1e-9),
         stopped=stopped,
-        notes=_notes(source, lens, tracking, 0 if stopped else len(seen) - len(takes)) + mismatch,
+        notes=_notes(found, lens, 0 if stopped else len(seen) - len(takes)) + mismatch,
     )
 
 
 def observe(
     source: Source,
     people: list[Observations],
-    network: Pose2Pose,
-    preset: str,
+    networks: Networks,
     clock: Stopwatch,
     *,
     progress: Report | None = None,
@@ -174,24 +201,23 @@ def observe(
                     waiting.append((person, row, transform, crop(frame.image, transform)))
         while len(waiting) >= BATCH or (waiting and frame.index >= last):
             with clock("network"):
-                _ask(network, preset, waiting[:BATCH])
+                _ask(networks, waiting[:BATCH])
             meter.advance(len(waiting[:BATCH]))
             del waiting[:BATCH]
         if frame.index >= last:
             break
     with clock("network"):
-        _ask(network, preset, waiting)
+        _ask(networks, waiting)
     return frames
 
 
 @torch.inference_mode()
-def _ask(network: Pose2Pose, preset: str, batch: list[tuple[Observations, int, CropTransform, Image]]) -> None:
+def _ask(networks: Networks, batch: list[tuple[Observations, int, CropTransform, Image]]) -> None:
     if not batch:
         return
-    device = next(network.parameters()).device
-    crops = torch.from_numpy(np.stack([image for *_, image in batch])).to(device)
+    crops = torch.from_numpy(np.stack([image for *_, image in batch])).to(networks.device)
     pixels = crops.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)
-    results = _arrays(network(pixels), preset)
+    results = _arrays(networks.network(pixels), networks.preset)
     for index, (person, row, transform, _) in enumerate(batch):
         person.fill(row, transform, {name: values[index] for name, values in results.items()})
 
@@ -243,23 +269,13 @@ def _counted(meter: Meter) -> Callable[[int, int], None]:
     return report
 
 
-def _drop_foreign_shape(people: list[Observations], body: BodyFile, files: list[WeightsFile]) -> list[str]:
-    """Forget betas and expression if the weights were trained on another body; returns what to say about it."""
-    if body.name in {file.metadata.get("body") for file in files}:
-        return []
-    for person in people:
-        person.drop_shape()
-    return [f"the weights were not trained on the body '{body.name}': betas and expression are left at zero"]
-
-
-def _notes(source: Source, lens: Lens, tracking: Tracking, unseen: int) -> list[str]:
-    notes = list(source.notes)
-    if source.damage is not None:
-        notes.append(f"{source.damage}; the frames before are kept")
+def _notes(found: Found, lens: Lens, unseen: int) -> list[str]:
+    notes = found.notes
     if lens.origin == "assumed":
-        notes.append(f"the file does not record its focal length: {lens}")
-    if tracking.dropped:
-        notes.append(f"{tracking.dropped} short detections were left out as false")
+        notes.append(
+            f"the file does not record its focal length: {lens.millimeters:.0f} mm on {FILM_WIDTH:.0f} mm film is "
+            f"assumed ({lens.field_of_view:.0f} degrees over the longer side); give it if you know it"
+        )
     if unseen:
         notes.append(f"{unseen} of the tracked people were never seen clearly enough for a take")
     return notes

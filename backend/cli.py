@@ -1,4 +1,4 @@
-"""The command `pose2pose`: capture, animate, info. Gathers arguments, calls one function, reports."""
+"""The command `pose2pose`: capture, animate, info, serve. Gathers arguments, calls one function, reports."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .blend import SUFFIXES, BlendError, write_scene
-from .motion.body_file import BodyFileError
+from .motion.others import motion_files
 from .motion.smoothing import METHODS
-from .motion.take import TakeError, save_take
+from .motion.take import save_take
+from .protocol import PARTS, ProtocolError, check_parts
 from .summary import summarize, take_name, write_summary
 from .terminal import Bars, Interrupts
+from .weights_cli import add_weights_commands
 
 if TYPE_CHECKING:
     from .capture import CaptureResult
@@ -39,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"pose2pose: {error.name} is not installed; pip install 'pose2pose[backend]'", file=sys.stderr)
         return 1
     except Exception as error:
-        if not isinstance(error, _expected_errors()):
+        from .failures import expected_errors
+
+        if not isinstance(error, (BlendError, *expected_errors())):
             raise
         print(f"pose2pose: {error}", file=sys.stderr)
         return 1
@@ -53,7 +58,7 @@ def run_capture(options: argparse.Namespace) -> int:
 
 def run_animate(options: argparse.Namespace) -> int:
     """`pose2pose animate`: from takes, or from a video that is captured first, to scenes and exports."""
-    takes, video = _find_takes(options.input), None
+    takes, video = motion_files(options.input), None
     if not takes:
         folder = options.output[0].with_name(f"{options.output[0].stem}_takes")
         result, interrupted = _capture(options, folder, with_overlay=False)
@@ -66,9 +71,15 @@ def run_animate(options: argparse.Namespace) -> int:
     for output in options.output:
         output.parent.mkdir(parents=True, exist_ok=True)
     notes = write_scene(
-        takes, options.output, fps=options.fps, smoothing=options.smoothing, video=video, body=options.body
+        takes,
+        options.output,
+        fps=options.fps,
+        smoothing=options.smoothing,
+        video=video,
+        body=options.body,
+        frame_rate=options.frame_rate,
     )
-    for line in (*notes, *(f"wrote {output}" for output in options.output)):
+    for line in notes:
         print(line)
     return 0
 
@@ -79,6 +90,20 @@ def run_info(options: argparse.Namespace) -> int:
 
     facts = collect()
     print(json.dumps(facts, indent=2) if options.json else as_text(facts))
+    return 0
+
+
+def run_serve(options: argparse.Namespace) -> int:
+    """`pose2pose serve`: the HTTP service, until it is told to end."""
+    from .serving.access import ServeError
+    from .serving.service import Settings, serve
+
+    names = (field.name for field in fields(Settings))
+    try:
+        serve(Settings(**{name: getattr(options, name) for name in names}))
+    except ServeError as error:
+        print(f"pose2pose: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -94,6 +119,7 @@ def _capture(options: argparse.Namespace, folder: Path, *, with_overlay: bool) -
             end=options.end,
             step=options.step,
             frame_rate=options.frame_rate,
+            parts=options.parts,
             focal=options.focal,
             fov=options.fov,
             device=options.device,
@@ -163,13 +189,6 @@ def _report(result: CaptureResult, folder: Path, overlay: str | None) -> None:
     print(f"{folder / 'summary.json'}: {result.frames} frames, {result.frames_per_second:.2f} a second")
 
 
-def _find_takes(path: Path) -> list[Path]:
-    """The takes that a path stands for; none if it is a video or a folder of pictures."""
-    if path.is_dir():
-        return sorted(path.glob("*.npz"))
-    return [path] if path.suffix.lower() == ".npz" else []
-
-
 def _captured_video(folder: Path) -> Path | None:
     """The source that a capture's summary names, if it is still there."""
     video = Path(_read_summary(folder).get("source", ""))
@@ -185,16 +204,6 @@ def _read_summary(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _expected_errors() -> tuple[type[Exception], ...]:
-    from .capture import CaptureError
-    from .device import DeviceError
-    from .frames import VideoError
-    from .model.presets import PresetError
-    from .weights import WeightsError
-
-    return (BlendError, BodyFileError, CaptureError, DeviceError, PresetError, TakeError, VideoError, WeightsError)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="pose2pose", description="From a video of people to a moving SMPL-X armature."
@@ -205,7 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for what is written")
     capture.add_argument("--no-overlay", action="store_true", help="write no overlay.mp4")
     capture.set_defaults(run=run_capture)
-    animate = commands.add_parser("animate", help="takes, or a video -> .blend, .fbx, .glb or .bvh")
+    animate = commands.add_parser("animate", help="takes, or a video -> .blend, .fbx, .glb, .bvh or .npz")
     _add_capture_options(animate)
     animate.add_argument(
         "-o", "--output", type=Path, required=True, action="append", metavar="FILE",
@@ -217,7 +226,45 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="versions, device, weights, body, and what is missing")
     info.add_argument("--json", action="store_true", help="for programs")
     info.set_defaults(run=run_info)
+    add_weights_commands(commands)
+    _add_serve(commands.add_parser("serve", help="HTTP service for the add-on, on this machine or another one"))
     return parser
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--port", type=_port, default=0, help="default: any that is free")
+    add("--token-file", type=Path, metavar="FILE", help="with the token; only its owner may be able to read it")
+    add("--allow-paths", action="store_true", help="clients may name files of this machine in place of sending them")
+    add("--allow-remote", action="store_true", help="--host may be an address that other machines reach")
+    add("--upload-limit", type=_positive, default=4000, metavar="MB", help="of one upload (default: %(default)s)")
+    add("--end-with-stdin", action="store_true", help="end when stdin closes, as when the program that started it dies")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
+    parser.set_defaults(run=run_serve)
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 65536:
+        raise argparse.ArgumentTypeError(f"must be 0 to 65535, got {port}")
+    return port
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    parts = tuple(text.split(","))
+    try:
+        check_parts(parts)
+    except ProtocolError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return parts
 
 
 def _add_capture_options(parser: argparse.ArgumentParser) -> None:
@@ -235,11 +282,12 @@ def _add_capture_options(parser: argparse.ArgumentParser) -> None:
     add("--end", type=int, metavar="FRAME", help="last source frame, included")
     add("--step", type=int, default=1, metavar="N", help="take every N-th frame")
     add("--frame-rate", type=float, metavar="FPS", help="of an image sequence; videos carry their own times")
+    add("--parts", type=_parts, default=PARTS, help="body, and with it hands and face (default: body,hands,face)")
     lens = parser.add_mutually_exclusive_group()
     lens.add_argument("--focal", type=float, metavar="PX", help="focal length in pixels, if you know it")
     lens.add_argument("--fov", type=float, metavar="DEG", help="field of view over the picture's longer side")
     add("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="default: auto")
     add("--preset", default="open", help="of the network (default: open)")
-    add("--weights", type=Path, metavar="DIR", help="folder with other weights than the package's")
-    add("--body", type=Path, metavar="FILE", help="licensed SMPL-X .npz in place of the open body")
+    add("--weights", type=Path, metavar="WEIGHTS", help="name of imported weights, or a folder")
+    add("--body", type=Path, metavar="FILE", help="licensed SMPL-X file, .npz or .pkl, in place of the open body")
     add("--no-refine", action="store_true", help="keep the network's own motion, frame by frame")

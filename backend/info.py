@@ -8,9 +8,10 @@ import torch
 
 from .blend import BlendError, blender_program
 from .device import DEVICE_NAMES, DeviceError, inference_dtype, pick_device
+from .model.presets import PRESETS
 from .motion.body_file import OPEN_BODY, BodyFileError, load_body
 from .summary import versions
-from .weights import PARTS, WEIGHTS_FOLDER, describe_weights, part_path
+from .weights import PARTS, WEIGHTS_FOLDER, describe_weights, has_weights, part_path
 
 NEEDED = {
     "bpy": "pip install 'pose2pose[blender]', or put Blender 4.2 or newer on the PATH (only for animate)",
@@ -39,6 +40,24 @@ def collect() -> dict[str, Any]:
         "body": body,
         "weights": weights,
         "missing": missing,
+    }
+
+
+def service_facts(device: str) -> dict[str, Any]:
+    """What a service says about the process that computes for it: the fields of `protocol.Info` that it knows."""
+    facts = collect()
+    try:
+        chosen = str(pick_device(device))
+    except DeviceError as error:
+        chosen = str(error)
+        facts["missing"].append(chosen)
+    return {
+        "device": chosen,
+        "devices": facts["devices"],
+        "presets": [name for name in PRESETS if has_weights(name)],
+        "weights": [{name: str(value) for name, value in file.items()} for file in facts["weights"]],
+        "body": facts["body"],
+        "missing": [sentence for sentence in facts["missing"] if not sentence.startswith("Blender")],
     }
 
 

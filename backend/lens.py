@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from .frames import Source, VideoError
 
+FILM_WIDTH = 36.0
+"""Millimeters."""
+
 
 @dataclass(frozen=True)
 class Lens:
@@ -38,18 +41,15 @@ class Lens:
         depth = np.maximum(points[..., 2:], 1e-3)
         return np.asarray(points[..., :2] / depth * self.focal + self.principal_point)
 
-    def __str__(self) -> str:
-        how = {
-            "file": "recorded in the file",
-            "given": "as given",
-            "assumed": "assumed, change it with --focal or --fov",
-        }
-        return f"focal length {self.focal:.0f} px, {self.field_of_view:.0f} degrees wide, {how[self.origin]}"
-
     @property
     def field_of_view(self) -> float:
         """Degrees over the longer side of the picture."""
         return math.degrees(2 * math.atan(max(self.size) / 2 / self.focal))
+
+    @property
+    def millimeters(self) -> float:
+        """What photographers call it: the focal length of the same view on 36 mm film."""
+        return self.focal / max(self.size) * FILM_WIDTH
 
 
 def choose_lens(source: Source, *, focal: float | None = None, fov: float | None = None) -> Lens:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from .crops import CropTransform, ray_rotation, smooth_boxes
 from .lens import Lens
 from .motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from .motion.skeleton import JOINT_COUNT
+from .motion.skeleton import JAW, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
 from .tracking import Track, box_overlap
 
 Array = NDArray[np.float64]
@@ -81,6 +82,21 @@ class Observations:
         """Forget betas and expression: they mean nothing to another body than the one the weights were trained on."""
         self.betas[:] = 0.0
         self.expression[:] = 0.0
+
+    def keep_parts(self, parts: Collection[str], hands_rest: NDArray[np.floating[Any]]) -> None:
+        """Put what is not captured to rest, as if it had never been seen.
+
+        Args:
+            parts: `hands` and `face`, if they are captured.
+            hands_rest: (2, 15, 3) relaxed left and right hand, axis-angle in radians.
+        """
+        if "hands" not in parts:
+            self.hand_scores[:] = 0.0
+            self.rotations[:, LEFT_HAND], self.rotations[:, RIGHT_HAND] = matrix_from_axis_angle(hands_rest)
+        if "face" not in parts:
+            self.face_scores[:] = 0.0
+            self.expression[:] = 0.0
+            self.rotations[:, JAW] = np.eye(3)
 
     @property
     def found(self) -> Mask:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from .detection import Detections, PersonDetector
 from .frames import Frame, Image, Source
 from .progress import Meter, Report, Stopwatch
+from .thumbnails import Portraits
 from .tracking import Track, Tracker, Tracking, box_overlap
 
 DETECTIONS_PER_SECOND = 12.5
@@ -31,28 +33,57 @@ class CaptureError(ValueError):
     """The source was read, but there is nothing to make a take of."""
 
 
+class ChoiceError(CaptureError):
+    """Somebody was asked for who is not in the source."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the first pass over a source found."""
+
+    source: Source
+    """Read to its end by now: knows its length and its damage."""
+    tracking: Tracking
+    """At least one track."""
+    portraits: dict[int, Image]
+    """For each person a thumbnail, (H, W, 3) RGB."""
+    frames: int
+    """That were read."""
+    seconds: dict[str, float]
+    """Time spent by stage: decode, detect."""
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences a user should read."""
+        notes = list(self.source.notes)
+        if self.source.damage is not None:
+            notes.append(f"{self.source.damage}; the frames before are kept")
+        if self.tracking.dropped:
+            notes.append(f"{self.tracking.dropped} short detections were left out as false")
+        return notes
+
+
 def find_people(
     source: Source,
     detector: PersonDetector,
-    clock: Stopwatch,
     *,
     progress: Report | None = None,
     cancelled: Callable[[], bool] = lambda: False,
-) -> Tracking:
+) -> Found:
     """First pass: detect and track everybody.
 
     Raises:
         CaptureError: nobody was found, or it was cancelled before anybody was captured.
     """
     stride = max(1, int(source.frame_rate / source.selected.step / DETECTIONS_PER_SECOND))
-    tracker = Tracker()
+    tracker, portraits, clock = Tracker(), Portraits(), Stopwatch()
     meter = Meter(progress, stage="detect", total=source.expected)
     for count, frame in enumerate(clock.each(source, "decode")):
         if cancelled():
             raise CaptureError(f"stopped at frame {frame.index} while looking for people: nothing was captured yet")
         with clock("detect"):
             detections = look(detector, tracker, frame) if count % stride == 0 else None
-            tracker.update(frame.index, frame.time, detections)
+            portraits.update(frame.image, tracker.update(frame.index, frame.time, detections))
         meter.people = max(meter.people, 0 if detections is None else len(detections.scores))
         meter.advance()
     tracking = tracker.finish()
@@ -61,7 +92,8 @@ def find_people(
             f"no person was found in the {meter.done} frames of {source.path} that were read; "
             "a person should be at least a tenth of the picture's height and seen for a third of a second"
         )
-    return tracking
+    pictures = {track.person: portraits.of(key) for track, key in zip(tracking.tracks, tracking.keys, strict=True)}
+    return Found(source, tracking, portraits=pictures, frames=meter.done, seconds=dict(clock.seconds))
 
 
 def look(detector: PersonDetector, tracker: Tracker, frame: Frame) -> Detections:
@@ -110,7 +142,7 @@ def choose_people(tracks: list[Track], people: str, source: Source) -> list[Trac
     """The tracks of `all`, the `largest`, or numbered people as in `1,3`.
 
     Raises:
-        CaptureError: a number that nobody has, or another word.
+        ChoiceError: a number that nobody has, or another word.
     """
     if people == "all":
         return tracks
@@ -119,8 +151,8 @@ def choose_people(tracks: list[Track], people: str, source: Source) -> list[Trac
     try:
         wanted = {int(number) for number in people.split(",")}
     except ValueError:
-        raise CaptureError(f"people must be 'all', 'largest' or numbers such as 1,3; got '{people}'") from None
+        raise ChoiceError(f"people must be 'all', 'largest' or numbers such as 1,3; got '{people}'") from None
     missing = sorted(wanted - {track.person for track in tracks})
     if missing:
-        raise CaptureError(f"person {missing[0]} was asked for, but {source.path} has persons 1 to {len(tracks)}")
+        raise ChoiceError(f"person {missing[0]} was asked for, but {source.path} has persons 1 to {len(tracks)}")
     return [track for track in tracks if track.person in wanted]

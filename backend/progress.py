@@ -6,31 +6,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
+
+from .protocol import Progress
+
+__all__ = ["Meter", "Progress", "Report", "Stopwatch"]
 
 Item = TypeVar("Item")
 
 REPORT_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One message about a running capture."""
-
-    stage: str
-    """`detect`, `capture` or `refine`."""
-    done: int
-    """Frames; of all people together when people are captured or refined."""
-    total: int | None
-    """Frames, None while the source does not say how many it has."""
-    rate: float
-    """Frames a second in this stage so far."""
-    seconds_left: float | None
-    """In this stage."""
-    people: int
-    """People found so far, or captured."""
-
 
 Report = Callable[[Progress], None]
 
@@ -73,6 +57,11 @@ class Stopwatch:
             yield
         finally:
             self.seconds[stage] += time.perf_counter() - start
+
+    def add(self, seconds: dict[str, float]) -> None:
+        """Count what another watch measured."""
+        for stage, spent in seconds.items():
+            self.seconds[stage] += spent
 
     def each(self, items: Iterable[Item], stage: str) -> Iterator[Item]:
         """Iterate, counting the time that getting the items takes."""

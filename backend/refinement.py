@@ -112,7 +112,7 @@ def refine(
         motion: the network's motion.
         layer: the body the rotations belong to.
         weights: weights of the terms; None for the defaults.
-        progress: called with (frames done, frames in all) after each window.
+        progress: called with (frames done, frames in all) many times a second; what it raises ends the work.
 
     Returns:
         The refined motion. Takes of fewer than three frames have no acceleration and are fitted to their points only.
@@ -126,14 +126,23 @@ def refine(
         window = slice(start, stop)
         context = slice(max(0, start - 2), start)
         energy = _Energy(motion, layer, window, (rotations[context], trans[context]), weights or Weights())
-        rotations[window, :BODY_JOINTS], trans[window] = _minimize(energy)
-        start = count if stop == count else stop - OVERLAP
-        if progress is not None:
-            progress(start, count)
+        after = count if stop == count else stop - OVERLAP
+        rotations[window, :BODY_JOINTS], trans[window] = _minimize(energy, _within(start, after, count, progress))
+        start = after
     return RefinedMotion(rotations=rotations, trans=trans)
 
 
-def _minimize(energy: _Energy) -> tuple[Array, Array]:
+def _within(start: int, after: int, count: int, progress: Callable[[int, int], None] | None) -> Callable[[float], None]:
+    """Turn a window's share of its work, 0..1, into frames done of all."""
+
+    def report(share: float) -> None:
+        if progress is not None:
+            progress(start + int(share * (after - start)), count)
+
+    return report
+
+
+def _minimize(energy: _Energy, report: Callable[[float], None]) -> tuple[Array, Array]:
     """Adam on the window's 6D rotations and translations -> (W, 22, 3, 3) and (W, 3)."""
     six, trans = energy.start()
     six.requires_grad_()
@@ -142,11 +151,12 @@ def _minimize(energy: _Energy) -> tuple[Array, Array]:
         [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}], fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, eta_min=1e-4)
-    for _ in range(STEPS):
+    for step in range(STEPS):
         optimizer.zero_grad()
         energy(six, trans).backward()
         optimizer.step()
         schedule.step()
+        report((step + 1) / STEPS)
     return matrix_from_6d(six.detach()).numpy(), trans.detach().numpy()
 
 

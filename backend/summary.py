@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .motion.take import Take
+from .version import VERSION
 
 if TYPE_CHECKING:
     from .capture import CaptureResult
     from .tracking import Track
 
-PACKAGES = ("pose2pose", "numpy", "scipy", "opencv-python", "av", "torch", "torchvision", "safetensors", "bpy")
+PACKAGES = ("numpy", "scipy", "opencv-python", "av", "torch", "torchvision", "safetensors", "bpy")
 
 
 def take_name(person: int) -> str:
     """File name of a person's take."""
     return f"person{person}.npz"
+
+
+def thumbnail_name(person: int) -> str:
+    """File name of a person's thumbnail."""
+    return f"person{person}.png"
 
 
 def summarize(result: CaptureResult, *, overlay: str | None = None) -> dict[str, Any]:
@@ -68,7 +74,7 @@ def write_summary(summary: dict[str, Any], folder: Path) -> Path:
 
 def versions() -> dict[str, str | None]:
     """Python's version and those of the packages that matter; None for what is not installed."""
-    found: dict[str, str | None] = {"python": platform.python_version()}
+    found: dict[str, str | None] = {"pose2pose": VERSION, "python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = version(package)

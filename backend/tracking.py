@@ -64,12 +64,15 @@ class Tracking:
     tracks: list[Track]
     dropped: int
     """How many short tracks were left out as false detections."""
+    keys: tuple[int, ...] = ()
+    """For each of the tracks, what `Tracker.update` called it while it grew."""
 
 
 @dataclass
 class _Candidate:
     """A track while it grows."""
 
+    key: int
     looks: list[int] = field(default_factory=list)
     boxes: list[Array] = field(default_factory=list)
     keypoints: list[Array] = field(default_factory=list)
@@ -102,30 +105,39 @@ class Tracker:
         self._looked: list[bool] = []
         self._active: list[_Candidate] = []
         self._ended: list[_Candidate] = []
+        self._count = 0
 
-    def update(self, frame: int, time: float, detections: Detections | None) -> None:
+    def update(self, frame: int, time: float, detections: Detections | None) -> dict[int, Array]:
         """Add the next frame.
 
         Args:
             frame: source frame number.
             time: seconds, later than the frame before.
             detections: people found, or None for a frame in which nobody was looked for.
+
+        Returns:
+            Who was found: a number that stays with each track (not that of the person) -> (4,) box xyxy.
         """
         look = len(self._frames)
         self._frames.append(frame)
         self._times.append(time)
         self._looked.append(detections is not None)
         if detections is None:
-            return
+            return {}
         self._retire(time)
         boxes, keypoints, scores = _without_duplicates(detections)
         continued = self._assign(time, boxes, keypoints)
+        sightings = {}
         for candidate, found in continued.items():
             self._active[candidate].add(look, time, boxes[found], keypoints[found])
+            sightings[self._active[candidate].key] = boxes[found]
         for found in set(range(len(boxes))) - set(continued.values()):
             if scores[found] >= MIN_BIRTH_SCORE:
-                self._active.append(_Candidate())
+                self._active.append(_Candidate(key=self._count))
                 self._active[-1].add(look, time, boxes[found], keypoints[found])
+                sightings[self._count] = boxes[found]
+                self._count += 1
+        return sightings
 
     def missing(self, time: float, detections: Detections) -> list[Array]:
         """Where the tracks should be that no sure detection of the next frame continues: (4,) boxes xyxy."""
@@ -143,7 +155,8 @@ class Tracker:
         kept = [candidate for candidate in candidates if self._is_person(candidate)]
         kept.sort(key=_importance, reverse=True)
         tracks = [self._track(number, candidate) for number, candidate in enumerate(kept, start=1)]
-        return Tracking(tracks=tracks, dropped=len(candidates) - len(kept))
+        keys = tuple(candidate.key for candidate in kept)
+        return Tracking(tracks=tracks, dropped=len(candidates) - len(kept), keys=keys)
 
     def _retire(self, time: float) -> None:
         self._ended += [c for c in self._active if time - c.time > MAX_GAP]

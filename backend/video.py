@@ -48,7 +48,9 @@ def open_source(
         rate = DEFAULT_PICTURE_RATE if frame_rate is None else frame_rate
         source = PictureSequence(path=path, pictures=pictures, frame_rate=rate, start=start, end=end, step=step)
         if len(pictures) > 1 and frame_rate is None:
-            source.notes.append(f"pictures carry no timestamps: {rate:g} frames a second assumed (--frame-rate)")
+            source.notes.append(
+                f"pictures carry no timestamps: {rate:g} frames a second are assumed; give the rate if you know it"
+            )
         return source
     if not path.exists():
         raise VideoError(f"{path}: no such file or folder")

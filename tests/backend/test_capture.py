@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.assembly import steady_translation
-from pose2pose.backend.capture import CaptureError, capture
+from pose2pose.backend.capture import CaptureError, capture, scan
 from pose2pose.backend.confidence import joint_confidence
 from pose2pose.backend.crops import crop_transform
 from pose2pose.backend.frames import VideoError
@@ -14,6 +14,8 @@ from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, LEFT_HAND
 from pose2pose.backend.motion.take import load_take, save_take
 from pose2pose.backend.observations import Observations, bridge_rotations, bridge_values
+from pose2pose.backend.protocol import ProtocolError
+from pose2pose.backend.thumbnails import cut
 from pose2pose.backend.tracking import Track
 from pose2pose.backend.video import open_source
 
@@ -133,6 +135,100 @@ def test_stopping_keeps_what_is_done(clip):
 def test_stopping_before_anybody_was_captured_says_so(clip):
     with pytest.raises(CaptureError, match="nothing was captured yet"):
         capture(clip, device="cpu", cancelled=lambda: True)
+
+
+class Stop(Exception):  # noqa: N818
+    """Raised by a caller who wants nothing kept."""
+
+
+@pytest.mark.parametrize("stage", ["detect", "capture"])
+def test_an_exception_from_a_callback_ends_the_capture_at_once(clip, stage):
+    seen = []
+
+    def report(message):
+        seen.append(message.stage)
+        if message.stage == stage:
+            raise Stop
+
+    with pytest.raises(Stop):
+        capture(clip, end=11, device="cpu", people="largest", progress=report)
+    assert seen[-1] == stage, "nothing is refined after it"
+    asked = []
+
+    def cancelled():
+        asked.append(True)
+        if len(asked) > 3:
+            raise Stop
+        return False
+
+    with pytest.raises(Stop):
+        capture(clip, end=11, device="cpu", cancelled=cancelled)
+    assert len(asked) == 4
+
+
+def test_a_scan_finds_the_people_and_spares_the_capture_its_first_pass(clip, captured):
+    found = scan(clip, end=5, device="cpu")
+    assert [track.person for track in found.tracking.tracks] == [1, 2]
+    assert found.frames == 6
+    assert set(found.portraits) == {1, 2}
+    stages = set()
+    result = capture(clip, end=5, device="cpu", found=found, progress=lambda message: stages.add(message.stage))
+    assert stages == {"capture", "refine"}
+    for take, expected in zip(result.takes, captured.takes, strict=True):
+        np.testing.assert_array_equal(take.poses, expected.poses)
+        np.testing.assert_array_equal(take.trans, expected.trans)
+    assert result.notes == captured.notes
+
+
+def test_portraits_are_cut_around_the_person(clip, clip_frames):
+    portraits = scan(clip, end=0, device="cpu").portraits
+    for person, (left, right) in {1: (200, 480), 2: (0, 240)}.items():
+        picture = portraits[person]
+        assert picture.shape[0] == 160
+        assert 0.4 <= picture.shape[1] / 160 <= 1.0
+        inside = clip_frames[0][:, left:right].reshape(-1, 3).mean(axis=0)
+        assert np.abs(picture.reshape(-1, 3).mean(axis=0) - inside).max() < 40, "colors of that side of the frame"
+
+
+def test_a_box_beyond_the_frame_is_cut_with_black_around():
+    image = np.full((100, 80, 3), 200, np.uint8)
+    picture = cut(image, np.array([60.0, -20, 100, 60]))
+    assert picture.shape[0] == 160
+    assert picture[5, 5].tolist() == [0, 0, 0], "above the frame"
+    assert picture[100, 20].tolist() == [200, 200, 200]
+    assert cut(image, np.array([10.0, 10, 10, 10])).shape[0] == 160, "an empty box still gives a picture"
+
+
+@pytest.mark.parametrize("parts", [("body",), ("body", "face"), ("hands", "body")])
+def test_parts_that_are_not_asked_for_rest(clip, captured, parts):
+    result = capture(clip, end=5, device="cpu", parts=parts)
+    rest = {"hands": result.body.hands_mean.reshape(30, 3), "face": np.zeros((1, 3))}
+    for take, whole in zip(result.takes, captured.takes, strict=True):
+        np.testing.assert_allclose(
+            take.poses[:, :63], whole.poses[:, :63], atol=1e-4, err_msg="the body stays the same"
+        )
+        for part, joints in {"hands": slice(25, 55), "face": slice(22, 23)}.items():
+            poses = take.poses.reshape(-1, 55, 3)[:, joints]
+            if part in parts:
+                np.testing.assert_allclose(take.confidence[:, joints], whole.confidence[:, joints], atol=1e-5)
+                np.testing.assert_allclose(poses, whole.poses.reshape(-1, 55, 3)[:, joints], atol=1e-4)
+            else:
+                assert np.all(take.confidence[:, joints] == 0)
+                np.testing.assert_allclose(poses, np.broadcast_to(rest[part], poses.shape), atol=1e-5)
+                np.testing.assert_allclose(
+                    take.raw["poses_raw"].reshape(-1, 55, 3)[:, joints],
+                    np.broadcast_to(rest[part], poses.shape),
+                    atol=1e-5,
+                )
+        if "face" not in parts:
+            assert np.all(take.expression == 0)
+
+
+def test_unknown_parts_are_refused(clip):
+    with pytest.raises(ProtocolError, match="got \\['body', 'feet'\\]"):
+        capture(clip, parts=("body", "feet"))
+    with pytest.raises(ProtocolError, match="must hold 'body'"):
+        capture(clip, parts=("hands",))
 
 
 def test_nobody_and_the_wrong_person_are_errors(clip, tmp_path, write_video):

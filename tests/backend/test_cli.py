@@ -75,6 +75,45 @@ def test_wrong_usage_is_code_2(arguments, capsys):
     assert "usage: pose2pose" in capsys.readouterr().err
 
 
+def test_parts_are_chosen_on_the_command_line(clip, tmp_path, capsys):
+    options = ["--end", "1", "--people", "largest", "--no-refine", "--no-overlay", "--device", "cpu"]
+    assert main(["capture", str(clip), "-o", str(tmp_path), *options, "--parts", "body,face"]) == 0
+    confidence = load_take(tmp_path / "person1.npz").confidence
+    assert confidence[:, 25:].max() == 0
+    assert confidence[:, :22].max() > 0.5
+    for parts, sentence in (("hands", "must hold 'body'"), ("body,feet", "got ['body', 'feet']")):
+        with pytest.raises(SystemExit) as stop:
+            main(["capture", str(clip), "-o", str(tmp_path), "--parts", parts])
+        assert stop.value.code == 2
+        assert sentence in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--host", "0.0.0.0"], "add --allow-remote"),
+        (["--token-file", "gone"], "the token file gone cannot be read"),
+        (["--host", "192.0.2.1", "--allow-remote"], "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_a_service_that_cannot_start_says_why(options, sentence, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["serve", *options]) == 1
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert "Traceback" not in said.err
+    assert not said.out
+
+
+@pytest.mark.parametrize(
+    "options", [["--port", "65536"], ["--port", "-1"], ["--upload-limit", "0"], ["--device", "tpu"]]
+)
+def test_a_service_with_wrong_options_is_code_2(options):
+    with pytest.raises(SystemExit) as stop:
+        main(["serve", *options])
+    assert stop.value.code == 2
+
+
 def test_info_names_versions_weights_and_what_is_missing(capsys):
     assert main(["info", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)

@@ -7,7 +7,6 @@ import torch
 from pose2pose.backend.detection import Detections, PersonDetector
 from pose2pose.backend.frames import Frame
 from pose2pose.backend.people import WEAK_DETECTION, choose_people, find_people, look
-from pose2pose.backend.progress import Stopwatch
 from pose2pose.backend.tracking import Tracker, box_overlap
 from pose2pose.backend.video import open_source
 
@@ -19,7 +18,7 @@ def detector() -> PersonDetector:
 
 def test_two_people_are_tracked_through_the_clip(clip, detector):
     messages = []
-    tracking = find_people(open_source(clip), detector, Stopwatch(), progress=messages.append)
+    tracking = find_people(open_source(clip), detector, progress=messages.append).tracking
     assert [track.person for track in tracking.tracks] == [1, 2]
     assert all(track.frames.tolist() == list(range(24)) for track in tracking.tracks)
     assert tracking.dropped == 0
@@ -48,6 +47,6 @@ def test_a_closer_look_finds_who_is_too_small_in_the_whole_frame(clip_frames, de
 
 def test_choosing_by_number_keeps_the_order_of_the_tracks(clip, detector):
     source = open_source(clip, end=1)
-    tracks = find_people(source, detector, Stopwatch()).tracks
+    tracks = find_people(source, detector).tracking.tracks
     assert [track.person for track in choose_people(tracks, "2,1", source)] == [1, 2]
     assert [track.person for track in choose_people(tracks, "largest", source)] == [1]

@@ -131,7 +131,7 @@ def test_folder_of_pictures_in_order_of_their_numbers(clip_frames, tmp_path):
         np.testing.assert_array_equal(frame.image, expected)
         assert frame.time == pytest.approx(frame.index / 24)
     assert source.notes == []
-    assert "30 frames a second assumed" in open_source(folder).notes[0]
+    assert "30 frames a second are assumed" in open_source(folder).notes[0]
 
 
 @pytest.mark.parametrize("name", ["shot_####.png", "shot_%04d.png", "shot_0001.png"])
