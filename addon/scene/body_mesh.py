@@ -4,13 +4,15 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.motion.body_file import BodyFile
-from ..backend.motion.placement import WORLD_FROM_BODY
+from ...backend.motion.body_file import BodyFile
+from ...backend.motion.placement import WORLD_FROM_BODY
 from .armature import rest_in_armature
 
 SHAPE_KEYS = tuple(f"Shape{i:03d}" for i in range(10))
 EXPRESSION_KEYS = tuple(f"Exp{i:03d}" for i in range(10))
 """Names of the keys as the official SMPL-X add-on has them."""
+BODY = "pose2pose_body"
+"""Custom property of armatures and meshes that are built here: the name of their body model."""
 SLIDER = 10.0
 SMALLEST_WEIGHT = 1e-4
 SKIN = (0.60, 0.57, 0.54, 1.0)
@@ -19,7 +21,7 @@ SKIN = (0.60, 0.57, 0.54, 1.0)
 def build_mesh(
     name: str, body: BodyFile, betas: NDArray[np.floating], lift: float, armature: bpy.types.Object
 ) -> bpy.types.Object:
-    """Make the body of an armature: deformed by it, shaped by `betas`.
+    """Make the body of an armature: deformed by it, shaped by `betas`. The caller links it to a collection.
 
     Args:
         name: of the object and its data.
@@ -29,12 +31,12 @@ def build_mesh(
         armature: what deforms it and becomes its parent.
     """
     data = bpy.data.meshes.new(name)
+    data[BODY] = body.name
     data.from_pydata(rest_in_armature(body.v_template, lift), [], body.faces.tolist())
     data.polygons.foreach_set("use_smooth", np.ones(len(body.faces), dtype=bool))
     _add_uvs(data, body)
     data.materials.append(_neutral_material())
     mesh = bpy.data.objects.new(name, data)
-    bpy.context.scene.collection.objects.link(mesh)
     _add_vertex_groups(mesh, body)
     _add_shape_keys(mesh, body, betas)
     mesh.parent = armature
@@ -52,7 +54,8 @@ def _neutral_material() -> bpy.types.Material:
     material = bpy.data.materials.get("Pose2Pose Body")
     if material is None:
         material = bpy.data.materials.new("Pose2Pose Body")
-        material.use_nodes = True
+        if material.node_tree is None:  # before 5.0
+            material.use_nodes = True
         surface = material.node_tree.nodes["Principled BSDF"]
         surface.inputs["Base Color"].default_value = SKIN
         surface.inputs["Roughness"].default_value = 0.6

@@ -7,19 +7,24 @@ bpy = pytest.importorskip("bpy")
 from bpy_extras.object_utils import world_to_camera_view  # noqa: E402
 from mathutils import Vector  # noqa: E402
 
-from pose2pose.addon.scene import BuiltScene, build_scene, frame_rate  # noqa: E402
+from pose2pose.addon.scene.build import BuiltScene, build_scene  # noqa: E402
+from pose2pose.addon.scene.timeline import frame_rate  # noqa: E402
 from pose2pose.backend.motion.body_file import BodyFile  # noqa: E402
 from pose2pose.backend.motion.placement import world_from_camera  # noqa: E402
+from pose2pose.backend.motion.settings import KeySettings  # noqa: E402
 from pose2pose.backend.motion.skeleton import JOINT_NAMES, PARENTS  # noqa: E402
+from pose2pose.backend.motion.smoothing import Smoothing  # noqa: E402
 from pose2pose.backend.motion.take import Take  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("empty_scene")
+
+RAW = KeySettings(smoothing=Smoothing("none"))
 
 VARIABLE = np.cumsum([0, 0.031, 0.04, 0.029, 0.035, 0.09, 0.033])
 
 
 def build(takes: list[Take], body: BodyFile, fps: float | None = None) -> BuiltScene:
-    return build_scene(takes, body, fps=fps, smoothing="none", video=None)
+    return build_scene(takes, body, fps=fps, settings=RAW, video=None)
 
 
 def go_to(seconds: float, fps: float) -> None:
@@ -157,12 +162,12 @@ def test_scene_rate(rate, exact, expected):
     assert fps / base == pytest.approx(expected)
 
 
-def test_shape_of_another_body_is_left_out(make_take, body, capsys):
+def test_shape_of_another_body_is_left_out(make_take, body):
     from dataclasses import replace
 
     built = build([replace(make_take(), body="smplx")], body)
     assert not built.figures[0].take.betas.any()
-    assert "body 'smplx'" in capsys.readouterr().err
+    assert "body 'smplx'" in built.notes[0]
 
 
 def test_a_take_without_a_camera_stays_where_it_is(make_take, body):
@@ -173,3 +178,97 @@ def test_a_take_without_a_camera_stays_where_it_is(make_take, body):
     built = build([take], body)
     assert built.camera is None
     assert not built.placement.offset.any()
+
+
+def users_mesh(name: str = "Mine"):
+    data = bpy.data.meshes.new(name)
+    data.from_pydata([(0, 0, 0), (1, 0, 0), (0, 1, 0)], [], [(0, 1, 2)])
+    item = bpy.data.objects.new(name, data)
+    bpy.context.scene.collection.objects.link(item)
+    item.select_set(True)
+    bpy.context.view_layer.objects.active = item
+    return item
+
+
+def test_the_users_work_in_edit_mode_goes_on(make_take, body):
+    mine = users_mesh()
+    bpy.ops.object.mode_set(mode="EDIT")
+    built = build([make_take(frames=3)], body)
+    assert (mine.mode, bpy.context.mode) == ("EDIT", "EDIT_MESH")
+    assert bpy.context.view_layer.objects.active == mine
+    assert len(built.figures[0].armature.data.bones) == 55
+    bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def test_what_was_made_is_selected(make_take, body):
+    mine = users_mesh()
+    figure = build([make_take(frames=3)], body).figures[0]
+    assert not mine.select_get()
+    assert bpy.context.view_layer.objects.active == figure.armature
+    assert bpy.context.view_layer.objects.selected[:] == [figure.armature]
+
+
+def layer(name: str):
+    collection = bpy.data.collections.new(name)
+    bpy.context.scene.collection.children.link(collection)
+    found = bpy.context.view_layer.layer_collection.children[name]
+    bpy.context.view_layer.active_layer_collection = found
+    return found
+
+
+@pytest.mark.parametrize("how", ["exclude", "hide_viewport", "whole"])
+def test_a_hidden_active_collection_gets_nothing(how, make_take, body):
+    active = layer("Hidden")
+    if how == "whole":
+        active.collection.hide_viewport = True
+    else:
+        setattr(active, how, True)
+    figure = build([make_take(frames=3)], body).figures[0]
+    assert figure.armature.visible_get()
+    assert not active.collection.all_objects
+    assert [c.name for c in bpy.context.scene.collection.children] == ["Hidden", "walk"]
+
+
+def test_a_clip_has_one_collection_within_the_active_one(make_take, body):
+    active = layer("Shot 7").collection
+    build([make_take(frames=3)], body)
+    build([make_take(frames=3, person=2)], body)
+    assert [child.name for child in active.children] == ["walk"]
+    names = ["Source Camera", "walk Person 1", "walk Person 1 Body", "walk Person 2", "walk Person 2 Body"]
+    assert sorted(item.name for item in active.children[0].objects) == names
+    assert not bpy.context.scene.collection.objects
+
+
+def test_a_scene_with_a_past_keeps_its_times_and_grows(make_take, body):
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = 5, 10
+    scene.frame_set(7)
+    scene.render.fps, scene.render.fps_base = 2500, 100.0
+    build([make_take(frames=31)], body, 25.0)
+    assert (scene.frame_start, scene.frame_end, scene.frame_current) == (1, 26, 7)
+    assert (scene.render.fps, scene.render.fps_base) == (2500, 100.0)
+
+
+def contents() -> set[str]:
+    return {f"{type(item).__name__} {item.name}" for item in bpy.data.user_map()}
+
+
+def test_a_body_that_does_not_fit_leaves_nothing_behind(make_take, body):
+    """The mesh fails when the armature stands already."""
+    from dataclasses import replace
+
+    scene = bpy.context.scene
+    users_mesh()
+    scene.frame_end, scene.render.resolution_x = 99, 1234
+    before = contents()
+    for broken in (
+        replace(body, exprdirs=body.exprdirs[:100]),
+        replace(body, vt=body.vt[:10]),
+        replace(body, weights=body.weights[:, :3]),
+    ):
+        with pytest.raises((ValueError, IndexError, RuntimeError)):
+            build([make_take(frames=3)], broken, 12.0)
+        assert contents() == before
+        assert (scene.frame_end, scene.render.resolution_x, scene.render.fps) == (99, 1234, 24)
+        assert bpy.context.view_layer.objects.active.name == "Mine"
+    build([make_take(frames=3)], body)

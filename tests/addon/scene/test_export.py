@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
-from pose2pose.addon.export import save_scene  # noqa: E402
-from pose2pose.addon.scene import build_scene  # noqa: E402
+from pose2pose.addon.scene.build import build_scene  # noqa: E402
+from pose2pose.addon.scene.export import save_scene  # noqa: E402
+from pose2pose.backend.motion.settings import KeySettings  # noqa: E402
 from pose2pose.backend.motion.skeleton import JOINT_NAMES  # noqa: E402
+from pose2pose.backend.motion.smoothing import Smoothing  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("empty_scene")
+
+RAW = KeySettings(smoothing=Smoothing("none"))
 
 FRAMES = 15
 
@@ -21,7 +25,7 @@ def exported(make_take, body, tmp_path: Path):
 
     def write(suffix: str) -> tuple[Path, np.ndarray]:
         take = make_take(frames=FRAMES)
-        built = build_scene([take], body, fps=None, smoothing="none", video=None)
+        built = build_scene([take], body, fps=None, settings=RAW, video=None)
         path = tmp_path / f"walk{suffix}"
         save_scene(path, built.figures)
         positions = joints(built.figures[0].armature, 10)
@@ -91,6 +95,6 @@ def test_bvh(exported):
 
 def test_bvh_of_two_people_is_two_files(make_take, body, tmp_path):
     takes = [make_take(frames=3), make_take(frames=3, person=2)]
-    built = build_scene(takes, body, fps=None, smoothing="none", video=None)
+    built = build_scene(takes, body, fps=None, settings=RAW, video=None)
     save_scene(tmp_path / "pair.bvh", built.figures)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["pair.bvh", "pair_2.bvh"]

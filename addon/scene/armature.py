@@ -5,9 +5,10 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..backend.motion.placement import WORLD_FROM_BODY
-from ..backend.motion.presence import PARTS
-from ..backend.motion.skeleton import EYES, JAW, JOINT_INDEX, JOINT_NAMES, PARENTS
+from ...backend.motion.placement import WORLD_FROM_BODY
+from ...backend.motion.presence import PARTS
+from ...backend.motion.skeleton import EYES, JAW, JOINT_INDEX, JOINT_NAMES, PARENTS
+from .stage import edit_mode
 
 Array = NDArray[np.float64]
 
@@ -22,7 +23,7 @@ FRONT, UP = Vector((0, -1, 0)), Vector((0, 0, 1))
 
 
 def build_armature(name: str, rest_joints: Array, lift: float) -> bpy.types.Object:
-    """Make an armature object with quaternion bones and link it to the scene.
+    """Make an armature object with quaternion bones. The caller links it to a collection.
 
     Args:
         name: of the object and its data.
@@ -31,11 +32,8 @@ def build_armature(name: str, rest_joints: Array, lift: float) -> bpy.types.Obje
     """
     data = bpy.data.armatures.new(name)
     armature = bpy.data.objects.new(name, data)
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    bpy.ops.object.mode_set(mode="EDIT")
-    _add_bones(data, rest_in_armature(rest_joints, lift))
-    bpy.ops.object.mode_set(mode="OBJECT")
+    with edit_mode(armature):
+        _add_bones(data, rest_in_armature(rest_joints, lift))
     for bone in armature.pose.bones:
         bone.rotation_mode = "QUATERNION"
     _sort_into_collections(data)

@@ -1,4 +1,4 @@
-"""Write the scene's figures as .blend, .fbx, .glb or .bvh."""
+"""Write the scene's figures as .blend, .fbx, .glb or .bvh, and their motion alone as AMASS's .npz."""
 
 import math
 from collections.abc import Sequence
@@ -7,20 +7,25 @@ from pathlib import Path
 import bpy
 from mathutils import Matrix
 
-from .scene import Figure
+from ...backend.motion.amass import save_amass
+from .build import Figure
+from .rig import meshes_of
+from .sampling import sample_take
 
 
 def save_scene(path: Path, figures: Sequence[Figure]) -> None:
     """Write the scene in the format that the name's ending says.
 
     Args:
-        path: ends in .blend, .fbx, .glb or .bvh.
-        figures: whom to write; BVH knows one figure a file, so further ones get `_2`, `_3` behind the name.
+        path: ends in .blend, .fbx, .glb, .bvh or .npz.
+        figures: whom to write; BVH and AMASS know one figure a file: further ones get `_2`, `_3` behind the name.
 
     Raises:
         ValueError: another ending.
     """
-    writers = {".blend": _save_blend, ".fbx": _export_fbx, ".glb": _export_glb, ".bvh": _export_bvh}
+    writers = {
+        ".blend": _save_blend, ".fbx": _export_fbx, ".glb": _export_glb, ".bvh": _export_bvh, ".npz": _export_npz,
+    }  # fmt: skip
     suffix = path.suffix.lower()
     if suffix not in writers:
         raise ValueError(f"cannot write '{path}': the name must end in one of {', '.join(writers)}")
@@ -66,13 +71,22 @@ def _export_bvh(path: Path, figures: Sequence[Figure]) -> None:
         _select([figure])
         _turn_rest(figure.armature, to_y_up)
         bpy.ops.export_anim.bvh(
-            filepath=str(path if number == 1 else path.with_stem(f"{path.stem}_{number}")),
+            filepath=str(_numbered(path, number)),
             frame_start=scene.frame_start,
             frame_end=scene.frame_end,
             rotate_mode="ZXY",
             root_transform_only=True,
         )
         _turn_rest(figure.armature, to_y_up.inverted())
+
+
+def _export_npz(path: Path, figures: Sequence[Figure]) -> None:
+    for number, figure in enumerate(figures, start=1):
+        save_amass(sample_take(figure.armature, bpy.context.scene), _numbered(path, number))
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_stem(f"{path.stem}_{number}")
 
 
 def _turn_rest(armature: bpy.types.Object, turn: Matrix) -> None:
@@ -87,5 +101,6 @@ def _select(figures: Sequence[Figure]) -> None:
         item.select_set(False)
     for figure in figures:
         figure.armature.select_set(True)
-        figure.mesh.select_set(True)
+        for mesh in meshes_of(figure.armature):
+            mesh.select_set(True)
     bpy.context.view_layer.objects.active = figures[0].armature

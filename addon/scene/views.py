@@ -11,9 +11,9 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..backend.motion.skeleton import JOINT_NAMES
+from ...backend.motion.skeleton import JOINT_NAMES
+from .build import BuiltScene, Figure
 from .keyframes import key_frames
-from .scene import BuiltScene, Figure
 
 VIEWS = {"front": (0.0, -1.0), "side": (1.0, 0.0)}
 """Name of a view and the direction (x, y) that its camera stands in."""
@@ -104,8 +104,11 @@ def _studio(size: int) -> bpy.types.Scene:
 
 def _add_figure(scene: bpy.types.Scene, figure: Figure) -> None:
     """Link a figure, and its bones as solids, to the scene."""
-    figure.mesh.color = BODY_COLOR
-    for item in (figure.armature, figure.mesh, _solid_bones(figure)):
+    shown = [figure.armature, _solid_bones(figure)]
+    if figure.mesh is not None:
+        figure.mesh.color = BODY_COLOR
+        shown.append(figure.mesh)
+    for item in shown:
         scene.collection.objects.link(item)
 
 

@@ -1,0 +1,1 @@
+"""What takes become in Blender: armatures, bodies, keys, cameras; and back."""
