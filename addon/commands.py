@@ -1,8 +1,9 @@
-"""Scenes from takes without a window: `commands.py TAKE ... --output out.blend [--output out.glb]`.
+"""Scenes from videos and takes without a window: `commands.py CLIP ... --output out.blend`.
 
 Runs in three ways, with the same arguments: in a Python that has bpy (`python -m pose2pose.addon.commands`, or by this
 file's path), inside a Blender program (`blender --background --python addon/commands.py -- ...`), and as the
-extension's command (`blender --command pose2pose ...`). Notes go to stderr, one line each, after "pose2pose: ".
+extension's command (`blender --background [scene.blend] --command pose2pose ...`). Everything that is said goes to
+stderr; notes begin with "pose2pose: ".
 """
 
 from __future__ import annotations
@@ -12,76 +13,128 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from .headless.batch import Clip, Work
+    from .link.connection import Connection
+    from .scene.build import BuiltScene
 
 ROOT = Path(__file__).resolve().parents[1]
+STOPPED = 130
+"""Exit code after Ctrl-C."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Build a scene from takes, write it, and return the exit code."""
-    options = _parser().parse_args(list(arguments))
-    if not options.output and options.views is None:
-        _parser().error("nothing to write: give --output FILE (.blend, .fbx, .glb, .bvh) or --views FOLDER")
+    """Build a scene for each clip, write it, and return the exit code."""
+    from .headless.arguments import make_parser
+    from .headless.console import Interrupts, say
+
+    parser = make_parser()
+    options = parser.parse_args(list(arguments))
     try:
-        _run(options)
-    except (ValueError, OSError, RuntimeError) as error:
-        print(f"pose2pose: {error}", file=sys.stderr)
+        with Interrupts() as interrupted:
+            return _run(parser, options, interrupted)
+    except KeyboardInterrupt:
+        say("stopped")
+        return STOPPED
+
+
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, interrupted: Callable[[], bool]) -> int:
+    from ..backend.protocol import ProtocolError
+    from .headless.arguments import is_folder
+    from .headless.batch import find_clips, run_clips
+    from .headless.console import say
+    from .sidebar.errors import EXPECTED
+
+    files = [path for path in options.output if not is_folder(path)]
+    clips = find_clips(options.clips, one_scene=bool(files) or not options.output)
+    _check(parser, options, files, clips)
+    try:
+        work = _work(options, captures=any(clip.source is not None for clip in clips))
+    except ProtocolError as error:
+        parser.error(str(error))
+    except EXPECTED as error:
+        say(str(error))
         return 1
-    return 0
+
+    def write(clip: Clip, built: BuiltScene) -> None:
+        _write(options, clip, built)
+
+    return 1 if run_clips(clips, work, write, interrupted) else 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2pose", description="Takes to an animated SMPL-X armature.")
-    parser.add_argument("takes", nargs="+", type=Path, metavar="TAKE", help=".npz, one for each person of one source")
-    parser.add_argument(
-        "-o", "--output", action="append", default=[], type=Path, help=".blend, .fbx, .glb or .bvh; may be repeated"
-    )
-    parser.add_argument("--fps", type=float, help="the scene's frames a second (default: the source's)")
-    parser.add_argument("--smoothing", default="one-euro", help="one-euro, savitzky-golay, butterworth or none")
-    parser.add_argument("--video", type=Path, help="what stands behind the camera (default: the takes' source)")
-    parser.add_argument("--body", type=Path, help="a licensed SMPL-X .npz (default: the open body)")
-    parser.add_argument(
-        "--views", type=Path, metavar="FOLDER", help="render from the front and the side, following the first take"
-    )
-    parser.add_argument(
-        "--times", type=_numbers, default=[0.0], help="seconds of the source at which to render, with commas between"
-    )
-    parser.add_argument("--size", type=int, default=480, help="pixels, width and height of a view")
-    return parser
+def _check(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, files: Sequence[Path], clips: Sequence[Clip]
+) -> None:
+    """Say what is wrong with the arguments before hours of work."""
+    from .headless.arguments import FORMATS
+
+    if not options.output and options.views is None:
+        parser.error("nothing to write: give --output FILE or FOLDER, or --views FOLDER")
+    for path in files:
+        if path.suffix.lower().removeprefix(".") not in FORMATS:
+            parser.error(f"cannot write '{path}': the name must end in one of .{', .'.join(FORMATS)}, or be a folder")
+    if len(clips) > 1 and (files or options.views is not None):
+        parser.error(f"{len(clips)} clips need a folder: --output FOLDER, which gets a file for each")
 
 
-def _numbers(text: str) -> list[float]:
-    return [float(part) for part in text.split(",")]
-
-
-def _run(options: argparse.Namespace) -> None:
-    import bpy
-
+def _work(options: argparse.Namespace, *, captures: bool) -> Work:
     from ..backend.motion.body_file import load_body
-    from ..backend.motion.take import load_take
-    from .export import save_scene
-    from .scene import build_scene
+    from ..backend.motion.settings import KeySettings
+    from ..backend.motion.smoothing import Smoothing
+    from ..backend.protocol import CaptureRequest, Selection, SourceReference
+    from .headless.batch import Work
+    from .setup import preferences
 
-    takes = [load_take(path) for path in options.takes]
-    body = load_body(options.body)
-    video = options.video or _source_beside(options.takes[0], takes[0].source)
-    if not bpy.data.filepath:  # a file that was opened first is kept and added to
-        bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
-    built = build_scene(takes, body, fps=options.fps, smoothing=options.smoothing, video=video)
-    for path in options.output:
+    body = options.body or preferences.body_file()
+    first = SourceReference(path=str(options.clips[0]))  # each clip puts its own there
+    request = CaptureRequest(
+        selection=Selection(first, options.start, options.end, options.step, options.frame_rate),
+        people=options.people,
+        parts=("body", *(part for part in options.parts if part != "body")),
+        focal=options.focal,
+        fov=options.fov,
+        body=None if body is None else str(body.resolve()),
+    )
+    return Work(
+        request=request,
+        connection=_connection(options) if captures else None,
+        body=load_body(body),
+        fps=options.fps,
+        keys=KeySettings(smoothing=Smoothing(method=options.smoothing)),
+        video=options.video,
+    )
+
+
+def _connection(options: argparse.Namespace) -> Connection:
+    """The preferences' backend, or the one that the arguments name."""
+    from ..backend.protocol import TOKEN_VARIABLE
+    from .setup.preferences import gather
+
+    if options.server is not None:
+        token = os.environ.get(TOKEN_VARIABLE, "")
+        return replace(gather(), kind="SERVER", server_url=options.server, server_token=token)
+    if options.python is not None:
+        return replace(gather(), kind="PYTHON", python_path=str(options.python))
+    return gather()
+
+
+def _write(options: argparse.Namespace, clip: Clip, built: BuiltScene) -> None:
+    from .headless.arguments import outputs
+    from .headless.console import say
+    from .scene.export import save_scene
+
+    for path in outputs(options.output, options.format, clip.name):
         save_scene(path, built.figures)
+        say(f"wrote {path}")
     if options.views is not None:
-        from .views import render_views
+        from .scene.views import render_views
 
         render_views(built, options.views, options.times, options.size)
-
-
-def _source_beside(take: Path, source: str) -> Path | None:
-    """The takes' own source, if the path still leads to it or it lies in the takes' folder or the one above."""
-    places = (Path(source), take.parent / source, take.parent.parent / source) if source else ()
-    return next((place for place in places if place.exists()), None)
 
 
 def _as_package_member() -> None:

@@ -1,0 +1,1 @@
+"""Many clips without a window; `commands.py` is the way in."""

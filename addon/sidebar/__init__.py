@@ -1,0 +1,1 @@
+"""The panel in the 3D view's sidebar, and its buttons."""
