@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Print a Python 3.11 that can make virtual environments, or say on stderr how to get one.
-# 3.11 exactly: bpy 4.5, which writes the .blend files, exists for no other version.
-# Usage: tools/find_python.sh [CANDIDATE]
+# Print a Python of the given version that can make virtual environments, or say on stderr how to get one.
+# The version is exact because each bpy exists for one only: 4.2 to 5.0 for 3.11, 5.1 and later for 3.13.
+# Usage: tools/find_python.sh VERSION [CANDIDATE]
 set -euo pipefail
+version=$1
 
 usable() {
-    "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info[:2] != (3, 11))' >/dev/null 2>&1
+    "$1" -c "import ensurepip, sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" >/dev/null 2>&1
 }
 
 find_usable() {
@@ -19,29 +20,29 @@ find_usable() {
     return 1
 }
 
-if [ -n "${1:-}" ]; then
-    find_usable "$1" && exit 0
-    echo "PYTHON=$1 is not a Python 3.11 with venv" >&2
+if [ -n "${2:-}" ]; then
+    find_usable "$2" && exit 0
+    echo "$2 is not a Python $version with venv" >&2
     exit 1
 fi
 
-candidates=(python3.11 python3 python "$HOME"/.pyenv/versions/3.11.*/bin/python)
+candidates=("python$version" python3 python "$HOME/.pyenv/versions/$version."*/bin/python)
 find_usable "${candidates[@]}" && exit 0
 
 install_venv() {
-    echo "installing python3.11-venv" >&2
+    echo "installing python$version-venv" >&2
     apt-get update -q >&2 &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends python3.11-venv >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "python$version-venv" >&2
 }
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && install_venv; then
     find_usable "${candidates[@]}" && exit 0
 fi
 
-cat >&2 <<'TEXT'
-No Python 3.11 with venv found. Get one, then run make again:
-  Debian 12, Ubuntu with python3.11:  sudo apt-get install python3.11-venv
-  anywhere, with pyenv:               pyenv install 3.11
-  or name it:                         make PYTHON=/path/to/python3.11 ...
+cat >&2 <<TEXT
+No Python $version with venv found. Get one, then run make again:
+  a Debian or Ubuntu that has it:  sudo apt-get install python$version-venv
+  anywhere, with pyenv:            pyenv install $version
+  or name it:                      make PYTHON${version/./}=/path/to/python$version ...
 TEXT
 exit 1

@@ -1,6 +1,7 @@
 """Tests of Blender's side need the bpy module; each starts from an empty scene."""
 
 import atexit
+import importlib.util
 import os
 import sys
 import tempfile
@@ -35,6 +36,17 @@ def _leave(exitstatus: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exitstatus)
+
+
+@pytest.fixture(scope="session")
+def backend_python() -> Path:
+    """The Python that the backend process runs in: bpy's own where torch is, else another environment's."""
+    named = os.environ.get("POSE2POSE_TEST_PYTHON")
+    if named:
+        return Path(named)
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("no torch here, and POSE2POSE_TEST_PYTHON names no Python that has it")
+    return Path(sys.executable)
 
 
 @pytest.fixture(scope="session")
