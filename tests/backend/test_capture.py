@@ -166,6 +166,7 @@ def test_an_exception_from_a_callback_ends_the_capture_at_once(clip, stage):
     assert len(asked) == 4
 
 
+@pytest.mark.slow
 def test_a_scan_finds_the_people_and_spares_the_capture_its_first_pass(clip, captured):
     found = scan(clip, end=5, device="cpu")
     assert [track.person for track in found.tracking.tracks] == [1, 2]
@@ -199,6 +200,7 @@ def test_a_box_beyond_the_frame_is_cut_with_black_around():
     assert cut(image, np.array([10.0, 10, 10, 10])).shape[0] == 160, "an empty box still gives a picture"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [("body",), ("body", "face"), ("hands", "body")])
 def test_parts_that_are_not_asked_for_rest(clip, captured, parts):
     result = capture(clip, end=5, device="cpu", parts=parts)

@@ -32,6 +32,7 @@ def assert_equal_takes(first, second):
 # --- captures --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_capture_gives_the_takes_of_the_same_capture_without_a_service(service, clip, captured, tmp_path):
     job = service.submit(clip, end=END)
     events = service.events(job)
@@ -49,6 +50,7 @@ def test_a_capture_gives_the_takes_of_the_same_capture_without_a_service(service
     assert service.ask("DELETE", job)[0] == 204
 
 
+@pytest.mark.slow
 def test_progress_says_how_far_it_is(service, clip):
     job = service.submit(clip, start=1, end=9)
     steps = [event for event in service.events(job) if isinstance(event, Progress)]
@@ -59,6 +61,7 @@ def test_progress_says_how_far_it_is(service, clip):
     assert last.seconds_left == 0
 
 
+@pytest.mark.slow
 def test_thumbnails_show_the_person_alone(service, clip, clip_frames):
     import cv2
 
@@ -83,6 +86,7 @@ def test_thumbnails_show_the_person_alone(service, clip, clip_frames):
     assert sizes[0] > sizes[1], "she strides, he stands"
 
 
+@pytest.mark.slow
 def test_an_equal_scan_spares_the_capture_its_first_pass(service, clip, captured, tmp_path):
     _, created = service.ask("POST", "/v1/scans", service.request(clip, end=END)["selection"])
     done = service.events(created["url"])[-1]
@@ -107,6 +111,7 @@ def test_a_source_that_changed_is_looked_at_again(service, clip_frames, tmp_path
     assert len(service.events(service.ask("POST", "/v1/scans", selection)[1]["url"])[-1].people) == 1
 
 
+@pytest.mark.slow
 def test_parts_that_are_not_asked_for_stay_at_rest(service, clip, tmp_path):
     job = service.submit(clip, end=2, people="largest", parts=["body"])
     assert isinstance(service.events(job)[-1], Done)
@@ -116,6 +121,7 @@ def test_parts_that_are_not_asked_for_stay_at_rest(service, clip, tmp_path):
     assert np.ptp(take.poses[:, 66:], axis=0).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_whoever_comes_back_hears_everything(service, clip):
     job = service.submit(clip, end=11)
     for event in service.follow(job):
@@ -281,6 +287,7 @@ def new_upload(service) -> str:
     return created["upload"]
 
 
+@pytest.mark.slow
 def test_an_upload_is_captured_like_a_path(service, clip, captured, tmp_path):
     upload = new_upload(service)
     assert service.send("PUT", f"/v1/uploads/{upload}/person_walking.mp4", clip.read_bytes())[0].status == 204

@@ -31,6 +31,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "poses.npz", folder / "trunk.safetensors"
 
 
+@pytest.mark.slow
 def test_a_short_run_writes_weights_that_load(inputs: tuple[Path, Path], tmp_path: Path) -> None:
     poses, trunk = inputs
     training.main(

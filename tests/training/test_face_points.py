@@ -95,6 +95,7 @@ def test_samples_are_faces_in_any_view(surface):
     assert seen.expression[seen.neutral].abs().max() == 0 and jaw_degrees(seen.jaw).max() < 31
 
 
+@pytest.mark.slow
 def test_head_learns_the_jaw_from_moved_points(surface, renderer):
     torch.manual_seed(0)
     branch = preset("open").build_face().eval()

@@ -141,6 +141,7 @@ def test_constant_light_shades_every_direction_alike():
     assert torch.allclose(gram, torch.eye(9), atol=0.06)
 
 
+@pytest.mark.slow
 def test_shards_are_made_once_and_read_back(body, tmp_path):
     sampler = HandSampler(body=body, scenery=Scenery())
     calls = []

@@ -43,6 +43,7 @@ def test_imagined_hands_need_no_picture(layer):
     assert vectors.view(32, 21, 3)[:, 0].abs().max() < 1e-6
 
 
+@pytest.mark.slow
 def test_head_learns_rotations_from_points_alone(layer):
     torch.manual_seed(0)
     axes, model = hand_axes(load_body()), hand_head.FingerModel(layer)

@@ -38,6 +38,7 @@ def write(folder: Path, directions: int, ending: str) -> Path:
     return file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("directions", "ending"), [(20, "npz"), (20, "pkl"), (400, "npz"), (400, "pkl"), (399, "npz")])
 def test_the_mesh_is_that_of_smplx(tmp_path: Path, body: BodyFile, directions: int, ending: str) -> None:
     file = write(tmp_path, directions, ending)

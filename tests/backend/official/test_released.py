@@ -85,6 +85,7 @@ def test_parameters_are_those_of_the_authors(official_data: Path, name: str) -> 
     assert {model.theirs(key): list(value.shape) for key, value in model.expected().items()} == parameters
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", sorted(RELEASED))
 def test_outputs_are_those_of_the_authors(

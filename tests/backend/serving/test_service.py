@@ -166,6 +166,7 @@ def test_paths_are_refused_unless_allowed(start_service, clip):
         assert "--allow-paths" in answer["remedy"]
 
 
+@pytest.mark.slow
 @posix
 def test_folders_of_killed_services_are_removed_at_the_next_start(start_service, tmp_path):
     place = {"TMPDIR": str(tmp_path)}
@@ -225,6 +226,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("seconds", [0.0, 2.0], ids=["at once", "while torch is imported"])
 def test_no_process_is_left_when_the_one_that_started_it_is_killed(seconds):

@@ -36,6 +36,7 @@ def last_of(following) -> Failed:
     return [event for event in following if event is not None][-1]
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("stage", ["detect", "capture"])
 def test_a_running_capture_is_cancelled_and_the_worker_stays_warm(service, clip, stage):
@@ -121,6 +122,7 @@ def start_worker() -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_the_worker_speaks_json_and_ends_with_its_stdin(clip, tmp_path):
     worker = start_worker()
     said = [json.loads(worker.stdout.readline())]
@@ -145,7 +147,8 @@ def test_missing_weights_fail_the_capture_not_the_service(start_service, clip, t
     package = tmp_path / "pose2pose"
     (package / "addon").mkdir(parents=True)
     shutil.copytree(source / "backend", package / "backend", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(source / "__init__.py", package)
+    for name in ("__init__.py", "blender_manifest.toml"):
+        shutil.copy(source / name, package)
     (package / "backend" / "model" / "weights" / "open_hand.safetensors").unlink()
     broken = start_service("--allow-paths", environment={"PYTHONPATH": str(tmp_path)})
     status, info = broken.ask("GET", "/v1/info")
