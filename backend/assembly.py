@@ -18,7 +18,6 @@ from .frames import Source
 from .model.camera import solve_translation
 from .motion.body_file import BodyFile
 from .motion.placement import WORLD_FROM_CAMERA, world_from_camera
-from .motion.presence import fade_unseen
 from .motion.rotations import axis_angle_from_matrix
 from .motion.skeleton import JAW, LEFT_HAND, RIGHT_HAND, forward_kinematics
 from .motion.take import Take
@@ -82,8 +81,7 @@ def assemble_take(
     shown = _with_bridged_parts(raw, seen, rows)
     if refined:
         shown = _refined(shown, seen, rows, layer, progress)
-    take = _take(shown, raw, seen, rows, source, body, weights)
-    return fade_unseen(take, body.hands_mean)
+    return _take(shown, raw, seen, rows, source, body, weights)
 
 
 def _raw_motion(seen: Observations, rows: slice, layer: BodyLayer) -> Motion:

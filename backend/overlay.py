@@ -15,6 +15,7 @@ from .figure import Color, Figure
 from .frames import Frame, Image, Source
 from .lens import Lens
 from .motion.body_file import BodyFile
+from .motion.presence import fade_unseen
 from .motion.take import Take
 from .progress import Meter, Report
 
@@ -77,7 +78,7 @@ def _encode(drawn: Iterator[Frame], source: Source, path: Path, meter: Meter) ->
 
 def overlay_frames(source: Source, takes: Sequence[Take], body: BodyFile) -> Iterator[Frame]:
     """The source's frames, at most 1280 pixels long, with everybody drawn over them, the farthest first."""
-    figures = {take.person: Figure(body, take) for take in takes}
+    figures = {take.person: Figure(body, fade_unseen(take, body.hands_mean)) for take in takes}
     size = _size(source)
     scale = size[0] / source.width
     for frame in source:

@@ -47,25 +47,18 @@ def armature() -> Any:
 
 
 def check_keys() -> np.ndarray:
-    """Joints stand to each other as the take's poses put them, in each of its frames; returns them (T, 55, 3)."""
+    """Joints stand to each other as the camera saw them, in each of its frames; returns them (T, 55, 3)."""
     figure = armature()
     take, _ = module("addon.scene.takes").stored(figure.animation_data.action)
     names = module("backend.motion.skeleton").JOINT_NAMES
     posed = np.array([heads(figure, names, 1 + seconds * RATE) for seconds in take.times])
     assert len(take.times) == FRAMES
-    error = np.abs(distances(posed) - distances(take_joints(take))).max()
+    error = np.abs(distances(posed) - distances(take.joints_cam)).max()
     assert error < 1e-3, f"{error} m"
     walked = np.linalg.norm(posed[-1, 0] - posed[0, 0]) - np.linalg.norm(take.joints_cam[-1, 0] - take.joints_cam[0, 0])
     assert abs(walked) < 1e-3, f"{walked} m"
     print(f"keys within {1e3 * error:.3f} mm of the take")
     return posed
-
-
-def take_joints(take: Any) -> np.ndarray:
-    """(T, 55, 3) from the take's own numbers."""
-    body = module("backend.motion.body_file").load_body()
-    rotations = module("backend.motion.rotations").matrix_from_axis_angle(take.poses.reshape(-1, 55, 3).astype(float))
-    return module("backend.motion.skeleton").forward_kinematics(rotations, body.rest_joints(take.betas))[0]
 
 
 def heads(figure: Any, names: Any, frame: float) -> list[Any]:
