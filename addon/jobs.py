@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 Message = TypeVar("Message")
 Result = TypeVar("Result")
 
+TICK = 0.1
+"""Seconds between two looks of a modal operator at its job."""
 Report = Callable[[Message], None]
 Cancelled = Callable[[], bool]
 

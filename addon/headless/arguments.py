@@ -34,9 +34,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--fps", type=float, help="the scene's frames a second (default: the source's)")
     add("--smoothing", default="one-euro", choices=METHODS, help="default: %(default)s")
     add("--video", type=Path, help="what stands behind the camera (default: the clip itself)")
-    add(
-        "--body", type=Path, help="a licensed SMPL-X .npz or .pkl (default: the preferences', else the open body)"
-    )
+    add("--body", type=Path, help="a licensed SMPL-X .npz or .pkl (default: the preferences', else the open body)")
     _add_capture_options(parser)
     _add_view_options(parser)
     return parser

@@ -17,7 +17,8 @@ from ..link.connection import Connection
 from ..scene.build import BuiltScene, build_scene
 from ..sidebar.capturing import capture_takes
 from ..sidebar.errors import EXPECTED, is_cancelled
-from .console import ProgressLines, count_people, duration, say
+from ..texts import count_frames, count_people, duration
+from .console import ProgressLines, say
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def _takes_of(
     for note in done.notes:
         say(f"{label}: {note}")
     seconds = duration(done.frames / max(done.frames_per_second, 1e-9))
-    say(f"{label}: {done.frames} frames of {count_people(len(captured.takes))} captured in {seconds}")
+    say(f"{label}: {count_frames(done.frames)} of {count_people(len(captured.takes))} captured in {seconds}")
     return captured.takes, clip.source
 
 

@@ -10,8 +10,8 @@ from types import FrameType
 from typing import TextIO
 
 from ...backend.protocol import Event, Loading, Progress, Queued
+from ..texts import duration, stage_words, unit_of
 
-STAGES = {"upload": "sending the file", "detect": "finding people", "capture": "capturing", "refine": "refining"}
 LINE_SECONDS = 5.0
 """Between two lines of progress where lines cannot be rewritten."""
 BAR_WIDTH = 24
@@ -62,29 +62,15 @@ def _describe(event: Event) -> tuple[str, str]:
         return "queued", f"waiting, {event.ahead} ahead"
     if not isinstance(event, Progress):
         return "", ""
-    parts = [f"{STAGES.get(event.stage, event.stage):16}"]
+    words = stage_words(event.stage)
+    parts = [f"{words.lower():16}"]
     if event.total:
         filled = round(BAR_WIDTH * min(1.0, event.done / event.total))
         parts.append(f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]")
-    unit = "MB" if event.stage == "upload" else "frames"
-    parts.append(f"{event.done}/{event.total or '?'} {unit}, {event.rate:.1f} a second")
+    parts.append(f"{event.done}/{event.total or '?'} {unit_of(words)}, {event.rate:.1f} a second")
     if event.seconds_left is not None:
         parts.append(f"{duration(event.seconds_left)} left")
     return event.stage, " ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """`8 s`, `2:05 min` or `1:30 h`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    return f"{minutes}:{rest:02d} min" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02d} h"
-
-
-def count_people(count: int) -> str:
-    """`1 person`, `2 people`."""
-    return "1 person" if count == 1 else f"{count} people"
 
 
 class Interrupts:

@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ...backend.protocol import CaptureRequest, Code, Done, Failed, Selection, SourceReference
+from ...backend.protocol import CaptureRequest, Code, Done, Event, Failed, Selection, SourceReference
+from ..jobs import Cancelled, Report
 from .processes import POLL_SECONDS
 from .service import Backend, BackendError, start_backend
-from .service_client import Cancelled, Client, Report, cancelled_error
+from .service_client import Client, cancelled_error
 
 __all__ = ["Backend", "BackendError", "Captured", "Client", "Scanned", "capture", "scan", "start_backend"]
 
@@ -39,7 +40,7 @@ class Scanned:
 
 
 def capture(
-    client: Client, path: Path, request: CaptureRequest, folder: Path, report: Report, cancelled: Cancelled
+    client: Client, path: Path, request: CaptureRequest, folder: Path, report: Report[Event], cancelled: Cancelled
 ) -> Captured:
     """Capture a source from beginning to end, and forget the job on the service's side whatever happens.
 
@@ -66,7 +67,7 @@ def capture(
 
 
 def scan(
-    client: Client, path: Path, selection: Selection, folder: Path, report: Report, cancelled: Cancelled
+    client: Client, path: Path, selection: Selection, folder: Path, report: Report[Event], cancelled: Cancelled
 ) -> Scanned:
     """Find the people in a source; arguments and errors as for `capture`."""
     with _delivered(client, path, selection, report, cancelled) as delivered:
@@ -81,7 +82,7 @@ def scan(
 
 @contextmanager
 def _delivered(
-    client: Client, path: Path, selection: Selection, report: Report, cancelled: Cancelled
+    client: Client, path: Path, selection: Selection, report: Report[Event], cancelled: Cancelled
 ) -> Iterator[Selection]:
     """The selection with a source that the service can read."""
     if client.backend is not None:
@@ -105,7 +106,7 @@ def _forgotten_afterwards(client: Client, job: str) -> Iterator[None]:
             client.delete(job)
 
 
-def _follow(client: Client, job: str, report: Report, cancelled: Cancelled) -> Done:
+def _follow(client: Client, job: str, report: Report[Event], cancelled: Cancelled) -> Done:
     """Pass events on until the job is done. A stream that breaks off is asked for again: the job goes on meanwhile."""
     heard = time.monotonic()
     while True:

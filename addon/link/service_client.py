@@ -28,11 +28,12 @@ from ...backend.protocol import (
     event_from_line,
     failed_from_json,
 )
-from ..jobs import Job
+from ..jobs import Cancelled, Job, Report
+from ..pictures import source_files
 from .exchange import Exchange, RefusedError, parse_address
 from .processes import POLL_SECONDS, never
 from .service import Backend, BackendError, backend_error
-from .uploads import CHUNK, chunks, source_files
+from .uploads import CHUNK, chunks
 
 SILENCE_SECONDS = 10.0
 """A service that says nothing for this long is given up on."""
@@ -41,8 +42,6 @@ DELETE_SECONDS = 3.0
 WARM_UP_SECONDS = 180.0
 """How long reading the network and the body may take where a disk is slow."""
 
-Report = Callable[[Event], None]
-Cancelled = Callable[[], bool]
 Answer = TypeVar("Answer")
 
 
@@ -122,7 +121,7 @@ class Client:
         """Cancel a job, or remove the results of one that is done."""
         self._ask(self._exchange("DELETE", job, timeout=DELETE_SECONDS), HTTPResponse.read, never)
 
-    def upload(self, path: Path, report: Report, cancelled: Cancelled = never, *, sequence: bool = False) -> str:
+    def upload(self, path: Path, report: Report[Event], cancelled: Cancelled = never, *, sequence: bool = False) -> str:
         """Send a source from disk; returns the upload's name for a `SourceReference`.
 
         Args:
@@ -230,7 +229,7 @@ def cancelled_error() -> BackendError:
 class _Meter:
     """Turns bytes that were sent into progress."""
 
-    def __init__(self, total: int, report: Report) -> None:
+    def __init__(self, total: int, report: Report[Event]) -> None:
         self._sent = 0
         self._total = total
         self._report = report
@@ -248,7 +247,7 @@ class _Meter:
         self._report(Progress("upload", self._sent >> 20, max(1, self._total >> 20), rate / 2**20, left, people=0))
 
 
-def _read_events(answer: HTTPResponse, pass_on: Report) -> None:
+def _read_events(answer: HTTPResponse, pass_on: Report[Event]) -> None:
     for line in answer:
         if text := line.decode(errors="replace").strip():
             pass_on(event_from_line(text))

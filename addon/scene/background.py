@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.motion.take import Take
+from ..pictures import is_picture, source_files
 from .keyframes import FIRST_FRAME, assign, curves, write_curves
+from .timeline import source_rate
 
 Array = NDArray[np.float64]
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 CONSTANT = 0
 """Number of the interpolation mode in Blender's files."""
 
@@ -21,7 +22,7 @@ def show_source(camera: bpy.types.Object, source: Path, take: Take, fps: float, 
 
     Args:
         camera: the camera object. What stands behind it already is kept, and brought into step if it is the source.
-        source: a video, a picture, or the folder of an image sequence.
+        source: a video, a picture, or an image sequence: its folder, its pattern, or its first picture.
         take: of the source.
         fps: the scene's frames a second.
         last_frame: of the scene.
@@ -33,7 +34,7 @@ def show_source(camera: bpy.types.Object, source: Path, take: Take, fps: float, 
         RuntimeError: Blender cannot read it.
     """
     camera.data.show_background_images = True
-    pictures = _pictures(source)
+    pictures = _pictures(source, take)
     number = _background(camera.data, pictures[0] if pictures else source.resolve())
     image = camera.data.background_images[number].image
     if len(pictures) > 1:
@@ -44,7 +45,7 @@ def show_source(camera: bpy.types.Object, source: Path, take: Take, fps: float, 
         if pictures:
             shown = pictures_at(seconds, take) + _number(pictures[0]) - 1
         else:
-            shown = seconds * (_movie_rate(source) or take.mocap_frame_rate)
+            shown = seconds * (_movie_rate(source) or source_rate(take))
         _show_pictures(camera.data, number, np.round(shown).astype(np.int64) - passed)
     return image
 
@@ -81,7 +82,7 @@ def pictures_at(seconds: Array, take: Take) -> Array:
     """(N,) seconds of the source -> (N,) its pictures, from 0; the mean rate is assumed before and after the take."""
     times, pictures = np.asarray(take.times, dtype=np.float64), np.asarray(take.frames, dtype=np.float64)
     beyond = np.minimum(seconds - times[0], 0) + np.maximum(seconds - times[-1], 0)
-    return np.asarray(np.interp(seconds, times, pictures) + beyond * take.mocap_frame_rate)
+    return np.asarray(np.interp(seconds, times, pictures) + beyond * source_rate(take))
 
 
 def _movie_rate(source: Path) -> float:
@@ -92,14 +93,13 @@ def _movie_rate(source: Path) -> float:
     return rate
 
 
-def _pictures(source: Path) -> list[Path]:
-    """The pictures of a sequence in order; none for a video."""
-    if source.suffix.lower() in PICTURE_SUFFIXES:
-        return [source.resolve()]
-    if not source.is_dir():
+def _pictures(source: Path, take: Take) -> list[Path]:
+    """The pictures of a sequence in order, or the only one; none for a video, and where there is nothing."""
+    try:
+        files = source_files(source.resolve(), sequence=int(take.frames[-1]) > 0)
+    except FileNotFoundError:
         return []
-    found = [path.resolve() for path in source.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES]
-    return sorted(found, key=_number)
+    return [file for file in files if is_picture(file)]
 
 
 def _number(picture: Path) -> int:

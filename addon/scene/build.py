@@ -17,9 +17,9 @@ from .body_mesh import BODY, build_mesh
 from .camera import match_camera
 from .keyframes import key_frames, key_take
 from .outliner import capture_collection
-from .rig import body_of, face_of, motion_kept, read_rig, ready, world_of
+from .rig import body_of, check_target, face_of, motion_kept, read_rig, ready, world_of
 from .stored import Fit, shot_of, store, store_fit, stored_fit, stored_summary, take_action
-from .timeline import fit_range, grow_range, has_a_past, scene_rate, set_rate
+from .timeline import fit_range, grow_range, has_a_past, scene_rate, set_rate, source_rate
 from .transaction import all_or_nothing
 
 Array = NDArray[np.float64]
@@ -83,7 +83,7 @@ def build_scene(
     notes: list[str] = []
     with all_or_nothing(), motion_kept(target):
         fresh = not has_a_past(scene)
-        set_rate(scene, fps or takes[0].mocap_frame_rate, exact=fps is not None)
+        set_rate(scene, fps or source_rate(takes[0]), exact=fps is not None)
         if target is None:
             figures, placement = _new_figures(scene, takes, body, settings, notes)
         else:
@@ -132,9 +132,8 @@ def _on_target(
     target: bpy.types.Object,
     notes: list[str],
 ) -> tuple[tuple[Figure, ...], Placement]:
-    if not target.is_editable:
-        raise ValueError(f"'{target.name}' is linked from another file: make a library override of it")
     bpy.context.view_layer.update()  # where it stands may have been said a moment ago
+    check_target(target)
     world = world_of(target)
     pelvis = body.rest_joints(raw.for_body(body.name).betas)[0]
     rest = read_rig(target).rest_joints(world)

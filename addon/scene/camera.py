@@ -28,7 +28,7 @@ class MatchedCamera:
 
     camera: bpy.types.Object
     error_px: float | None
-    """Median distance of limb joints from the capture's keypoints; None if the take holds no keypoints."""
+    """Median distance of limb joints from the capture's keypoints; None if it could not be measured."""
     error_share: float | None
     """The same in heights of the person."""
     notes: tuple[str, ...] = ()
@@ -135,9 +135,9 @@ def _show_behind(scene: bpy.types.Scene, camera: bpy.types.Object, video: Path, 
     """The scene is whole without its background: what is wrong with it becomes a note."""
     try:
         image = show_source(camera, video, take, scene_rate(scene), scene.frame_end)
-    except RuntimeError as error:
-        return [f"nothing stands behind the camera, Blender cannot read {video}: {error}"]
-    if (image.size[0] > image.size[1]) != (take.image_size[0] > take.image_size[1]):
+    except RuntimeError:
+        return [f"nothing stands behind the camera, Blender cannot read {video}"]
+    if image.source == "MOVIE" and (image.size[0] > image.size[1]) != (take.image_size[0] > take.image_size[1]):
         return [
             f"this Blender shows {video.name} lying on its side: before 4.5 it does not know a video's rotation flag"
         ]

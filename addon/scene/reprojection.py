@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ...backend.motion.take import Take
 from .keyframes import key_frames
-from .stage import stage
+from .stage import posed, stage
 
 Array = NDArray[np.float64]
 
@@ -35,10 +35,11 @@ def reprojection_error(
         fps: the scene's frames a second when it was keyed.
 
     Returns:
-        Pixels of the source, and shares of the height of the person's box; None where nothing was seen.
+        Pixels of the source, and shares of the height of the person's box; None where nothing was seen,
+        and in Edit Mode, in which nothing is posed.
     """
     seen = take.raw.get("keypoints")
-    if seen is None:
+    if seen is None or armature.data.is_editmode:
         return None
     indices = np.unique(np.linspace(0, len(take) - 1, SAMPLES).round().astype(int))
     shown = _limbs(scene, camera, armature, key_frames(take.times[indices], fps)) * take.image_size
@@ -56,13 +57,13 @@ def _limbs(
 ) -> NDArray[np.float64]:
     """(F, L, 2) where `LIMBS` are in the picture at `frames` (F,), 0..1 from its upper left corner."""
     places = []
-    with stage(camera, armature) as measuring:
+    with posed(armature), stage(camera, armature) as measuring:
         for frame in frames:
             whole = int(np.floor(frame))
             measuring.frame_set(whole, subframe=float(frame - whole))
             graph = measuring.view_layers[0].depsgraph
-            eye, posed = camera.evaluated_get(graph), armature.evaluated_get(graph)
-            heads = [posed.matrix_world @ posed.pose.bones[name].head for name in LIMBS.values()]
+            eye, shown = camera.evaluated_get(graph), armature.evaluated_get(graph)
+            heads = [shown.matrix_world @ shown.pose.bones[name].head for name in LIMBS.values()]
             places.append([world_to_camera_view(scene, eye, head)[:2] for head in heads])
     seen = np.array(places, dtype=np.float64)
     return np.stack([seen[..., 0], 1 - seen[..., 1]], axis=-1)

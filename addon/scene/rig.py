@@ -65,6 +65,18 @@ def read_rig(armature: bpy.types.Object) -> Rig:
     return Rig(bones=rest, axes=body_axes(rest[:, :3, 3]), slide=slide)
 
 
+def check_target(armature: bpy.types.Object) -> None:
+    """Make sure that an armature can take motion.
+
+    Raises:
+        ValueError: it cannot; what to do about it.
+    """
+    if not armature.is_editable:
+        raise ValueError(f"'{armature.name}' is linked from another file: make a library override of it")
+    read_rig(armature)
+    world_of(armature)
+
+
 def ready(armature: bpy.types.Object) -> None:
     """Let the bones take keys of rotation as quaternions, and let nothing else move the body."""
     for name in JOINT_NAMES:

@@ -18,6 +18,7 @@ from ...backend.motion.skeleton import JOINT_NAMES, PARENTS
 from ...backend.motion.take import Take
 from .body_mesh import EXPRESSION_KEYS, SHAPE_KEYS
 from .rig import Rig, body_of, face_of, is_ours, read_rig
+from .stage import posed
 from .stored import stored_fit, take_action
 from .timeline import scene_rate
 
@@ -34,18 +35,18 @@ def sample_take(armature: bpy.types.Object, scene: bpy.types.Scene, body: BodyFi
             counted from; an armature that was keyed here remembers that by itself.
 
     Raises:
-        ValueError: no SMPL-X armature.
+        ValueError: no SMPL-X armature, or one in Edit Mode.
     """
     rig = read_rig(armature)
     mesh = face_of(armature)
     frames = np.arange(scene.frame_start, scene.frame_end + 1)
     worlds, bones, faces = [], [], []
-    with _frame_kept(scene):
+    with posed(armature), _frame_kept(scene):
         for frame in frames.tolist():
             scene.frame_set(frame)
-            posed = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
-            worlds.append(np.array(posed.matrix_world))
-            bones.append(np.array([posed.pose.bones[name].matrix for name in JOINT_NAMES]))
+            shown = armature.evaluated_get(bpy.context.evaluated_depsgraph_get())
+            worlds.append(np.array(shown.matrix_world))
+            bones.append(np.array([shown.pose.bones[name].matrix for name in JOINT_NAMES]))
             faces.append(_values(mesh, EXPRESSION_KEYS))
     placed = np.array(worlds)[:, None] @ np.array(bones)
     betas = ten(_values(mesh, SHAPE_KEYS))

@@ -1,4 +1,4 @@
-"""A scene of its own for a moment: work that needs one leaves the user's mode, selection and frame alone."""
+"""For a moment: a scene of its own, Edit Mode, the pose. The user's mode, selection and frame stay as they are."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +20,23 @@ def stage(*items: bpy.types.Object) -> Iterator[bpy.types.Scene]:
         for item in hidden:
             item.hide_viewport = True
         bpy.data.scenes.remove(scene)
+
+
+@contextmanager
+def posed(armature: bpy.types.Object) -> Iterator[None]:
+    """Let an armature show its pose, also where the user looks at its rest position.
+
+    Raises:
+        ValueError: it is in Edit Mode, in which Blender poses nothing.
+    """
+    if armature.data.is_editmode:
+        raise ValueError(f"'{armature.name}' is in Edit Mode, in which it has no pose: leave it first")
+    before = armature.data.pose_position
+    armature.data.pose_position = "POSE"
+    try:
+        yield
+    finally:
+        armature.data.pose_position = before
 
 
 @contextmanager

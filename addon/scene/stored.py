@@ -15,6 +15,7 @@ import bpy
 from ...backend.motion.presence import confidence_by_part
 from ...backend.motion.settings import KeySettings
 from ...backend.motion.take import Take, load_take, save_take
+from .timeline import source_rate
 
 KEY = "pose2pose"
 """Name of the group."""
@@ -154,6 +155,6 @@ def _summary(take: Take) -> Summary:
         source=str(take.source),
         shot=shot_of(take),
         frames=len(take),
-        fps=float(take.mocap_frame_rate),
+        fps=source_rate(take),
         confidence=confidence,
     )

@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ...backend.motion.take import Take
 from .keyframes import FIRST_FRAME
 
 FRAME_RATES = (
@@ -29,6 +30,12 @@ def frame_rate(rate: float, *, exact: bool) -> tuple[int, float]:
 def scene_rate(scene: bpy.types.Scene) -> float:
     """Frames a second."""
     return float(scene.render.fps / scene.render.fps_base)
+
+
+def source_rate(take: Take) -> float:
+    """Frames a second of a take's source, on average; the take itself may hold every second one only."""
+    step = float(take.frames[-1] - take.frames[0]) / max(1, len(take) - 1)
+    return take.mocap_frame_rate * (step or 1.0)
 
 
 def set_rate(scene: bpy.types.Scene, rate: float, *, exact: bool) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
 
 from ..link.connection import Connection, running_backend
 from ..link.exchange import travels_openly
+from ..texts import draw_text
 from .environment import damage, installed
 from .requirements import read_requirements
 from .state import STATE
 
 OPEN_NETWORK = "Token and videos travel unencrypted: use a network that you trust, or an https address"
 _ICONS = {True: "CHECKMARK", False: "CANCEL", None: "DOT"}
-_CHARACTER_PIXELS = 6.5
-"""Mean width of a letter at a scale of 1."""
 
 
 def draw_preferences(layout: Any, values: Any, connection: Connection, context: bpy.types.Context) -> None:
@@ -32,7 +30,7 @@ def draw_preferences(layout: Any, values: Any, connection: Connection, context: 
         layout.prop(values, "server_url")
         layout.prop(values, "server_token")
         if travels_openly(connection.server_url):
-            _draw_text(layout, context, OPEN_NETWORK, "UNLOCKED")
+            draw_text(layout, context, OPEN_NETWORK, "UNLOCKED")
     if values.backend != "SERVER":
         layout.prop(values, "device")
     _draw_body(layout, values, context)
@@ -46,7 +44,7 @@ def _draw_environment(layout: Any, values: Any, connection: Connection, context:
     except FileNotFoundError as error:
         problem = str(error)
     if problem:
-        _draw_text(box, context, problem, "INFO")
+        draw_text(box, context, problem, "INFO")
     else:
         box.label(text=f"Ready: {installed(connection.environment)}", icon="CHECKMARK")
     box.prop(values, "wheels_folder")
@@ -54,7 +52,7 @@ def _draw_environment(layout: Any, values: Any, connection: Connection, context:
         _draw_progress(box, context)
     else:
         if STATE.error and STATE.task == "set_up":
-            _draw_text(box, context, STATE.error, "ERROR")
+            draw_text(box, context, STATE.error, "ERROR")
         row = box.row()
         text = "Try Again" if STATE.error and STATE.task == "set_up" else "Set Up Backend"
         row.operator("pose2pose.set_up_backend", text=text, icon="IMPORT")
@@ -74,13 +72,13 @@ def _draw_progress(layout: Any, context: bpy.types.Context) -> None:
         row.label(text=step, icon="SORTTIME")
     row.operator("pose2pose.cancel_set_up", text="", icon="CANCEL")
     if progress is not None:
-        _draw_text(layout, context, progress.line, "BLANK1", lines=2)
+        draw_text(layout, context, progress.line, "BLANK1", most=2)
 
 
 def _draw_body(layout: Any, values: Any, context: bpy.types.Context) -> None:
     layout.prop(values, "body_path")
     if values.body_path and values.body_note:
-        _draw_text(layout, context, values.body_note, "ERROR" if values.body_broken else "CHECKMARK")
+        draw_text(layout, context, values.body_note, "ERROR" if values.body_broken else "CHECKMARK")
     elif not values.body_path:
         layout.label(text="The open body: CC0, free for every use", icon="CHECKMARK")
 
@@ -93,16 +91,8 @@ def _draw_diagnosis(layout: Any, context: bpy.types.Context) -> None:
     if running_backend() is not None:
         row.operator("pose2pose.restart_backend", icon="FILE_REFRESH")
     if STATE.error and STATE.task == "diagnose":
-        _draw_text(layout, context, STATE.error, "ERROR")
+        draw_text(layout, context, STATE.error, "ERROR")
     if STATE.checks:
         box = layout.box().column(align=True)
         for check in STATE.checks:
-            _draw_text(box, context, f"{check.name}: {check.sentence}", _ICONS[check.ok])
-
-
-def _draw_text(layout: Any, context: bpy.types.Context, text: str, icon: str, lines: int = 8) -> None:
-    """A text over several lines: Blender's labels do not wrap."""
-    width = (context.region.width if context.region is not None else 600) / context.preferences.system.ui_scale
-    column = layout.column(align=True)
-    for number, line in enumerate(textwrap.wrap(text, max(30, int(width / _CHARACTER_PIXELS) - 12))[:lines]):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
+            draw_text(box, context, f"{check.name}: {check.sentence}", _ICONS[check.ok])

@@ -14,9 +14,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from ..jobs import Cancelled, Report
 from ..link.processes import StoppedError, clean_environment, never
 from .accelerators import Accelerator
-from .environment_maker import Cancelled, Maker, Report, SetupError, check_space, discard, environment_python
+from .environment_maker import Maker, SetupError, check_space, discard, environment_python
+from .pip_progress import SetupProgress
 from .pythons import probe
 from .requirements import ROOT, Requirements, read_requirements
 
@@ -96,7 +98,7 @@ def set_up(
     wheels: Path | None,
     accelerator: Accelerator,
     log: Path,
-    report: Report,
+    report: Report[SetupProgress],
     cancelled: Cancelled = never,
     requirements: Requirements | None = None,
 ) -> Path:

@@ -13,13 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..jobs import Cancelled, Report
 from ..link.processes import clean_environment, never, run_program
 from .accelerators import CUDA_GIGABYTES, Accelerator
 from .pip_progress import PipProgress, SetupProgress
 from .requirements import Requirements, package_name
-
-Report = Callable[[SetupProgress], None]
-Cancelled = Callable[[], bool]
 
 _PYTHON = Path("Scripts", "python.exe") if os.name == "nt" else Path("bin", "python")
 _PIP = ("-I", "-X", "utf8", "-m", "pip")
@@ -119,7 +117,9 @@ def download_command(requirements: Requirements, accelerator: Accelerator, versi
 class Maker:
     """Makes an environment step by step. Every step may raise SetupError, StoppedError or OSError."""
 
-    def __init__(self, folder: Path, write: Callable[[str], None], report: Report, cancelled: Cancelled) -> None:
+    def __init__(
+        self, folder: Path, write: Callable[[str], None], report: Report[SetupProgress], cancelled: Cancelled
+    ) -> None:
         """Remember where; `write` gets every line of every program."""
         self._folder = folder
         self._python = environment_python(folder)

@@ -7,17 +7,15 @@ from typing import Any
 
 import bpy
 
-from ..jobs import Job
+from ..jobs import TICK, Cancelled, Job, Report
 from ..link.processes import StoppedError
 from ..sidebar import activity
 from .environment import SetupCancelledError
 from .environment_maker import SetupError
 from .state import STATE
 
-TICK = 0.1
-"""Seconds between two looks at the job."""
 Result = set[str]
-Work = Callable[[Callable[[Any], None], Callable[[], bool]], Any]
+Work = Callable[[Report[Any], Cancelled], Any]
 
 
 class SetupOperator(bpy.types.Operator):
@@ -42,7 +40,7 @@ class SetupOperator(bpy.types.Operator):
         """One at a time, and not below a capture."""
         problem = "The backend is being set up or diagnosed" if STATE.job is not None else ""
         if activity.running():
-            problem = "Something is being captured. Wait for it, or cancel it"
+            problem = activity.BUSY
         if problem:
             cls.poll_message_set(problem)
         return not problem

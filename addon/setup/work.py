@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ..jobs import Cancelled, Report
 from ..link.connection import Connection, stop_backend
 from .accelerators import detect_accelerator
 from .diagnosis import Check, diagnose
@@ -14,11 +14,8 @@ from .environment_maker import SetupError
 from .pip_progress import SetupProgress
 from .pythons import NEWEST, OLDEST, find_pythons
 
-Report = Callable[[Any], None]
-Cancelled = Callable[[], bool]
 
-
-def make_environment(connection: Connection, wheels: Path | None, report: Report, cancelled: Cancelled) -> Path:
+def make_environment(connection: Connection, wheels: Path | None, report: Report[Any], cancelled: Cancelled) -> Path:
     """Choose a Python and an accelerator, and set the managed environment up.
 
     Raises:
@@ -44,7 +41,9 @@ def make_environment(connection: Connection, wheels: Path | None, report: Report
     )
 
 
-def find_what_is_broken(connection: Connection, body: Path | None, report: Report, cancelled: Cancelled) -> list[Check]:
+def find_what_is_broken(
+    connection: Connection, body: Path | None, report: Report[Any], cancelled: Cancelled
+) -> list[Check]:
     """Look at every link of the chain."""
     checks = []
     for check in diagnose(connection, body, cancelled):

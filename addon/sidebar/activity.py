@@ -7,11 +7,12 @@ from typing import Any
 import bpy
 
 from ...backend.protocol import Event, Loading, Progress, Queued
-from ..jobs import Job
+from ..jobs import Cancelled, Job, Report
+from ..texts import stage_words
 
-STAGES = {"upload": "Sending the file", "detect": "Finding people", "capture": "Capturing", "refine": "Refining"}
 KEYING = "Keying"
 CANCELLING = "Cancelling"
+BUSY = "Something is being captured. Wait for it, or cancel it"
 STOP_SECONDS = 2.5
 """How long the end of Blender or of the add-on waits for a cancelled job. The backend needs under 2."""
 
@@ -23,7 +24,7 @@ def running() -> bool:
     return _job is not None
 
 
-def start(task: str, work: Callable[[Callable[[Event], None], Callable[[], bool]], Any]) -> Job[Event, Any]:
+def start(task: str, work: Callable[[Report[Event], Cancelled], Any]) -> Job[Event, Any]:
     """Begin a job; `work` runs on a thread and must not touch bpy."""
     global _job
     state = bpy.context.window_manager.pose2pose
@@ -77,7 +78,7 @@ def show_event(event: Event) -> None:
     """Let the panel show an event."""
     state = bpy.context.window_manager.pose2pose
     if isinstance(event, Progress):
-        state.stage = STAGES.get(event.stage, event.stage.capitalize())
+        state.stage = stage_words(event.stage)
         state.done, state.total, state.rate = event.done, event.total or 0, event.rate
         state.seconds_left = -1.0 if event.seconds_left is None else event.seconds_left
         state.seen = event.people
@@ -110,7 +111,7 @@ def show_status(text: str | None) -> None:
 
 def clear_messages(state: Any) -> None:
     """Remove error, notes and summary of the last job."""
-    for name in ("error", "remedy", "notes", "summary", "source"):
+    for name in ("error", "remedy", "notes", "summary"):
         state.property_unset(name)
 
 

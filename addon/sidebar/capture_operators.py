@@ -10,13 +10,13 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...backend.motion.body_file import load_body
 from ...backend.protocol import Person
-from ..headless.console import count_people, duration
 from ..scene.build import BuiltScene, build_scene
 from ..setup import preferences
+from ..texts import count_frames, count_people, duration, sentence
 from . import activity, thumbnails
 from .capturing import CapturedTakes, FoundPeople, capture_takes, find_people
 from .job_operator import JobOperator, Result, Work
-from .plan import Plan, PlanError, plan_capture, plan_selection, remember_source, scan_key
+from .plan import Plan, named_target, plan_capture, plan_selection, remember_source, scan_key, wanted_rate
 from .properties import PART_ITEMS
 
 
@@ -32,8 +32,15 @@ class POSE2POSE_OT_capture(JobOperator):
     running_text = "capturing"
 
     filepath: StringProperty(name="File", description="Video, picture, or image sequence", options={"SKIP_SAVE"})
-    people: StringProperty(name="People", description="all, largest, or numbers such as 1,3", options={"SKIP_SAVE"})
-    parts: EnumProperty(name="Parts", items=PART_ITEMS, options={"ENUM_FLAG", "SKIP_SAVE"})
+    people: StringProperty(
+        name="People", description="Whom: all, largest, or numbers such as 1,3", options={"SKIP_SAVE"}
+    )
+    parts: EnumProperty(
+        name="Parts",
+        description="What is captured beside the body",
+        items=PART_ITEMS,
+        options={"ENUM_FLAG", "SKIP_SAVE"},
+    )
     start: IntProperty(name="Start", description="First source frame, from 1", min=1, options={"SKIP_SAVE"})
     end: IntProperty(name="End", description="Last source frame, from 1", min=1, options={"SKIP_SAVE"})
     step: IntProperty(name="Step", description="Every n-th frame", min=1, options={"SKIP_SAVE"})
@@ -66,22 +73,19 @@ class POSE2POSE_OT_capture(JobOperator):
         """Build what was captured."""
         built = build(self._plan, result)
         state = context.window_manager.pose2pose
-        state.notes = "\n".join((*result.done.notes, *built.notes))
+        state.notes = "\n".join(map(sentence, (*result.done.notes, *built.notes)))
         state.summary = summary(result)
 
 
 def build(plan: Plan, captured: CapturedTakes) -> BuiltScene:
     """Build the takes into the current scene as it was planned, all of it or nothing."""
-    target = bpy.data.objects.get(plan.target) if plan.target is not None else None
-    if plan.target is not None and target is None:
-        raise PlanError(f"The armature '{plan.target}' is no longer there")
     built = build_scene(
         captured.takes,
         load_body(preferences.body_file()),
-        fps=plan.fps,
+        fps=plan.fps or wanted_rate(bpy.context.scene),
         settings=plan.keys,
         video=plan.path if plan.camera else None,
-        target=target,
+        target=named_target(plan.target or ""),
     )
     for figure in built.figures:
         remember_source(figure.armature, plan.path)
@@ -92,7 +96,7 @@ def summary(captured: CapturedTakes) -> str:
     """What a capture brought, in a line."""
     frames, rate = captured.done.frames, captured.done.frames_per_second
     speed = f"{duration(frames / rate)} ({rate:.1f} a second)" if rate else "no time"
-    return f"{count_people(len(captured.takes))}, {frames} frames in {speed}"
+    return f"{count_people(len(captured.takes))}, {count_frames(frames)} in {speed}"
 
 
 class POSE2POSE_OT_scan(JobOperator):
@@ -121,7 +125,7 @@ class POSE2POSE_OT_scan(JobOperator):
         thumbnails.show(result)
         state = context.window_manager.pose2pose
         state.scanned = scan_key(self._selection)
-        state.notes = "\n".join(result.done.notes)
+        state.notes = "\n".join(map(sentence, result.done.notes))
         state.summary = f"Found {count_people(len(result.done.people))}"
         list_people(state, result.done.people)
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...backend.motion.take import Take, load_take
 from ...backend.protocol import CaptureRequest, Done, Event, Loading, Selection
+from ..jobs import Cancelled, Report
 from ..link import client
 from ..link.connection import Connection
-
-Report = Callable[[Event], None]
-Cancelled = Callable[[], bool]
 
 STARTING = Loading("Starting the backend")
 """Reported first: until the backend answers, nobody else can say anything."""
@@ -40,7 +37,7 @@ class FoundPeople:
 
 
 def capture_takes(
-    connection: Connection, path: Path, request: CaptureRequest, report: Report, cancelled: Cancelled
+    connection: Connection, path: Path, request: CaptureRequest, report: Report[Event], cancelled: Cancelled
 ) -> CapturedTakes:
     """Capture a source and read its takes.
 
@@ -56,7 +53,7 @@ def capture_takes(
 
 
 def find_people(
-    connection: Connection, path: Path, selection: Selection, report: Report, cancelled: Cancelled
+    connection: Connection, path: Path, selection: Selection, report: Report[Event], cancelled: Cancelled
 ) -> FoundPeople:
     """Find the people in a source, with a picture of each.
 

@@ -6,6 +6,7 @@ import bpy
 
 from ...backend.protocol import Code
 from ..link.client import BackendError
+from ..texts import sentence
 from . import activity
 
 EXPECTED = (ValueError, OSError, RuntimeError)
@@ -17,8 +18,10 @@ def describe_error(error: Exception) -> tuple[str, str]:
     """A sentence and what to do. An error that nobody expected is a defect, and also leaves its traceback."""
     if isinstance(error, BackendError):
         return error.failure.message, error.failure.remedy
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return sentence(f"{error.filename}: {error.strerror}"), ""
     if isinstance(error, EXPECTED):
-        return str(error), ""
+        return sentence(str(error).removeprefix("Error: ")), ""  # which Blender's own begin with
     traceback.print_exception(error)
     return f"Unexpected: {type(error).__name__}: {error}", DEFECT
 

@@ -17,7 +17,7 @@ from ..scene.transaction import all_or_nothing
 from ..setup import preferences
 from .errors import fail
 from .job_operator import Result
-from .plan import PlanError, existing_target, scene_rate
+from .plan import PlanError, existing_target, wanted_rate
 
 
 class POSE2POSE_OT_import_takes(bpy.types.Operator):
@@ -83,7 +83,7 @@ def import_takes(scene: bpy.types.Scene, paths: Sequence[Path], frame_rate: floa
         build_scene(
             group,
             load_body(preferences.body_file()),
-            fps=scene_rate(scene),
+            fps=wanted_rate(scene),
             settings=settings.keying.as_settings(),
             video=None,
             target=target,

@@ -7,16 +7,14 @@ import bpy
 
 from ...backend.protocol import Code, Event
 from ..headless.console import Interrupts, ProgressLines
-from ..jobs import Job
+from ..jobs import TICK, Cancelled, Job, Report
 from ..link.service import backend_error
 from ..setup import preferences
 from . import activity
 from .errors import fail
 
-TICK = 0.1
-"""Seconds between two looks at the job."""
 Result = set[str]
-Work = Callable[..., Any]
+Work = Callable[[Report[Event], Cancelled], Any]
 
 
 class JobOperator(bpy.types.Operator):
@@ -41,14 +39,14 @@ class JobOperator(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Not beside another job, and not without a backend. The panel's button also wants its choices complete."""
         if activity.running():
-            problem = "Something is being captured. Wait for it, or cancel it"
+            problem = activity.BUSY
         else:
             problem = preferences.gather().problem()
             settings = getattr(context, "pose2pose_settings", None)  # only the panel's buttons carry it
             if not problem and settings is not None:
                 problem = cls.problem(settings.id_data)
         if problem:
-            cls.poll_message_set(problem)
+            cls.poll_message_set(problem.removesuffix("."))  # as Blender's own
         return not problem
 
     @classmethod

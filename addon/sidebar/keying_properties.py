@@ -56,6 +56,7 @@ class POSE2POSE_PG_keying(bpy.types.PropertyGroup):
     face: PointerProperty(type=_groups["face"])
     space: EnumProperty(
         name="Placement",
+        description="Where the person stands",
         items=(
             ("GROUND", "On Ground", "Feet on the ground plane, the first person at the world's origin"),
             ("CAMERA", "As Recorded", "Where the person was, seen from a camera at the world's origin"),

@@ -1,17 +1,15 @@
 """The sidebar: what to capture, what is going on, what came out of it. Draws only; every button is an operator."""
 
-import textwrap
+from pathlib import Path
 from typing import Any, ClassVar
 
 import bpy
 
-from ..headless.console import count_people, duration
+from ..pictures import is_picture
 from ..setup import preferences
+from ..texts import count_frames, count_people, draw_text, duration, unit_of
 from . import activity, plan, thumbnails
 from .capture_operators import POSE2POSE_OT_cancel, POSE2POSE_OT_capture, POSE2POSE_OT_dismiss_error, POSE2POSE_OT_scan
-
-CHARACTER_WIDTH = 6.6
-"""Pixels of a letter at a user interface scale of 1, on average."""
 
 
 class SidebarPanel:
@@ -64,7 +62,7 @@ def _draw_source(layout: Any, settings: Any) -> None:
         row = layout.row(align=True)
         row.prop(settings, "filepath", text="")
         row.operator("pose2pose.choose_source", text="", icon="FILEBROWSER")
-        if plan.is_picture(settings.filepath):
+        if is_picture(Path(settings.filepath)):
             layout.prop(settings, "use_sequence")
         if plan.is_sequence(settings):
             layout.prop(settings, "sequence_rate")
@@ -97,7 +95,7 @@ def _draw_person(layout: Any, person: Any) -> None:
     column = row.column()
     column.use_property_split = False
     column.prop(person, "use", text=person.name)
-    column.label(text=f"{person.frames} frames")
+    column.label(text=count_frames(person.frames))
     column.progress(factor=person.confidence, text=f"{person.confidence:.0%} sure", type="BAR")
 
 
@@ -122,7 +120,7 @@ def _draw_progress(layout: Any, state: Any) -> None:
 def progress_lines(state: Any) -> list[str]:
     """The numbers below the progress bar."""
     lines = []
-    unit = "MB" if state.stage == activity.STAGES["upload"] else "frames"
+    unit = unit_of(state.stage)
     if state.done or state.total:
         lines.append(f"{state.done} of {state.total} {unit}" if state.total else f"{state.done} {unit}")
     if state.rate > 0:
@@ -152,20 +150,6 @@ def _draw_messages(layout: Any, context: bpy.types.Context) -> None:
         row.operator(POSE2POSE_OT_dismiss_error.bl_idname, text="", icon="X", emboss=False)
         for note in state.notes.splitlines():
             draw_text(box, context, note, "INFO")
-
-
-def draw_text(layout: Any, context: bpy.types.Context, text: str, icon: str) -> None:
-    """A text over as many lines as the panel's width asks for."""
-    column = layout.column(align=True)
-    column.scale_y = 0.8
-    for number, line in enumerate(wrap(text, context.region.width, context.preferences.system.ui_scale)):
-        column.label(text=line, icon=icon if number == 0 else "BLANK1")
-
-
-def wrap(text: str, width: float, scale: float) -> list[str]:
-    """Break a text for a panel `width` pixels wide, with an icon and margins of the panel and of a box."""
-    letters = int((width / scale - 80) / CHARACTER_WIDTH)
-    return textwrap.wrap(text, max(16, letters))
 
 
 class POSE2POSE_PT_options(SidebarPanel, bpy.types.Panel):

@@ -11,12 +11,13 @@ import bpy
 
 from ...backend.motion.settings import KeySettings
 from ...backend.protocol import CaptureRequest, Selection, SourceReference
+from ..pictures import is_pattern, is_picture
+from ..scene.camera import SENSOR_WIDTH
+from ..scene.rig import check_target
+from ..scene.timeline import scene_rate
 
-PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 SOURCE = "pose2pose_source"
 """Custom property of an armature: path of what its take was captured from."""
-SENSOR_WIDTH = 36.0
-"""Millimeters, along the picture's longer side, as in Blender's cameras."""
 
 
 class PlanError(ValueError):
@@ -31,7 +32,7 @@ class Plan:
     request: CaptureRequest
     keys: KeySettings
     fps: float | None
-    """Frames a second that the scene gets; None = the source's."""
+    """Frames a second that a script wants the scene to have; None = what the scene's settings say at the end."""
     target: str | None
     """Name of the armature that gets the motion; None = new ones."""
     camera: bool
@@ -48,6 +49,7 @@ def plan_capture(scene: bpy.types.Scene, given: Mapping[str, Any] | None = None,
 
     Raises:
         PlanError: something is missing or does not exist.
+        ValueError: the armature cannot take motion.
     """
     given = given or {}
     settings = scene.pose2pose
@@ -68,9 +70,9 @@ def plan_capture(scene: bpy.types.Scene, given: Mapping[str, Any] | None = None,
         path=Path(selection.source.path or ""),
         request=request,
         keys=settings.keying.as_settings(),
-        fps=given.get("fps", scene_rate(scene)),
+        fps=given.get("fps"),
         target=target,
-        camera=given.get("camera", settings.use_camera),
+        camera=settings.use_camera,
     )
 
 
@@ -83,7 +85,7 @@ def plan_selection(scene: bpy.types.Scene, given: Mapping[str, Any] | None = Non
     given = given or {}
     settings = scene.pose2pose
     path, rate = _source(scene, given)
-    if not path.exists() and not _is_pattern(path):
+    if not path.exists() and not is_pattern(path):
         raise PlanError(f"{path}: no such file or folder")
     ranged = settings.use_range
     start = given.get("start", settings.start if ranged else None)
@@ -104,22 +106,19 @@ def scan_key(selection: Selection) -> str:
     return json.dumps(asdict(selection))
 
 
-def is_picture(filepath: str) -> bool:
-    """Whether a name is that of a picture."""
-    return filepath.lower().endswith(PICTURE_SUFFIXES)
-
-
 def is_sequence(settings: Any) -> bool:
     """Whether the chosen file stands for pictures that need a frame rate: a folder, a pattern, or a picture said to."""
-    filepath = settings.filepath
-    if is_picture(filepath):
-        return bool(settings.use_sequence) or _is_pattern(Path(filepath))
-    return bool(filepath) and Path(bpy.path.abspath(filepath)).is_dir()
+    if not settings.filepath:
+        return False
+    path = _absolute(settings.filepath)
+    if is_picture(path):
+        return bool(settings.use_sequence) or (is_pattern(path) and not path.is_file())
+    return path.is_dir()
 
 
-def scene_rate(scene: bpy.types.Scene) -> float | None:
+def wanted_rate(scene: bpy.types.Scene) -> float | None:
     """Frames a second that the scene is to have; None = the source's."""
-    return scene.render.fps / scene.render.fps_base if scene.pose2pose.rate == "KEEP" else None
+    return scene_rate(scene) if scene.pose2pose.rate == "KEEP" else None
 
 
 def existing_target(settings: Any) -> bpy.types.Object | None:
@@ -133,6 +132,17 @@ def existing_target(settings: Any) -> bpy.types.Object | None:
     if settings.target is None:
         raise PlanError("Choose the armature that gets the motion, or New Armature")
     return settings.target
+
+
+def named_target(name: str) -> bpy.types.Object | None:
+    """The armature of a name; None = new ones, for no name.
+
+    Raises:
+        PlanError: there is none.
+    """
+    if name and name not in bpy.data.objects:
+        raise PlanError(f"There is no armature '{name}'")
+    return bpy.data.objects.get(name)
 
 
 def remember_source(armature: bpy.types.Object, path: Path) -> None:
@@ -155,7 +165,7 @@ def _source(scene: bpy.types.Scene, given: Mapping[str, Any]) -> tuple[Path, flo
         if settings.clip is None:
             raise PlanError("Choose a movie clip")
         # The clip editor shows one picture of a sequence in each frame of the scene.
-        rate = scene.render.fps / scene.render.fps_base if settings.clip.source == "SEQUENCE" else None
+        rate = scene_rate(scene) if settings.clip.source == "SEQUENCE" else None
         return _absolute(settings.clip.filepath), rate
     if not settings.filepath:
         raise PlanError("Choose a video or a picture")
@@ -164,11 +174,6 @@ def _source(scene: bpy.types.Scene, given: Mapping[str, Any]) -> tuple[Path, flo
 
 def _absolute(filepath: str) -> Path:
     return Path(bpy.path.abspath(filepath)).expanduser().resolve()
-
-
-def _is_pattern(path: Path) -> bool:
-    """Whether a name stands for numbered pictures: `shot.####.png`."""
-    return is_picture(path.name) and ("#" in path.name or "%" in path.name)
 
 
 def _people(scene: bpy.types.Scene, selection: Selection) -> str:
@@ -185,7 +190,8 @@ def _people(scene: bpy.types.Scene, selection: Selection) -> str:
 
 
 def _target(settings: Any, given: Mapping[str, Any]) -> str | None:
-    if given.get("target"):
-        return str(given["target"])
-    chosen = None if "target" in given else existing_target(settings)
-    return None if chosen is None else str(chosen.name)
+    chosen = named_target(given["target"]) if "target" in given else existing_target(settings)
+    if chosen is None:
+        return None
+    check_target(chosen)
+    return str(chosen.name)

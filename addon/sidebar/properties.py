@@ -30,6 +30,7 @@ class POSE2POSE_PG_settings(bpy.types.PropertyGroup):
 
     kind: EnumProperty(
         name="Source",
+        description="What is captured",
         items=(
             ("FILE", "File", "A video, a picture, or an image sequence"),
             ("CLIP", "Movie Clip", "A clip of the Movie Clip editor"),
@@ -77,15 +78,23 @@ class POSE2POSE_PG_settings(bpy.types.PropertyGroup):
     )
     people: EnumProperty(
         name="People",
+        description="Who is captured",
         items=(
             ("ALL", "All", "Everybody who is seen; each gets an armature"),
             ("LARGEST", "Largest", "The one who is seen largest and longest"),
             ("PICK", "Pick", "Find the people first, then choose by their pictures"),
         ),
     )
-    parts: EnumProperty(name="Parts", items=PART_ITEMS, options={"ENUM_FLAG"}, default={"HANDS", "FACE"})
+    parts: EnumProperty(
+        name="Parts",
+        description="What is captured beside the body",
+        items=PART_ITEMS,
+        options={"ENUM_FLAG"},
+        default={"HANDS", "FACE"},
+    )
     target_kind: EnumProperty(
         name="Target",
+        description="What gets the motion",
         items=(
             ("NEW", "New Armature", "Make an armature with a body for each person"),
             ("EXISTING", "Existing", "Put the motion onto an SMPL-X armature of this scene, as a new action"),
@@ -139,7 +148,6 @@ class POSE2POSE_PG_state(bpy.types.PropertyGroup):
     remedy: StringProperty(description="What to do about it")
     notes: StringProperty(description="What the last capture wants to be read, a sentence a line")
     summary: StringProperty(description="What the last capture did")
-    source: StringProperty(description="The source that `summary` is about")
     people: CollectionProperty(type=POSE2POSE_PG_person)
     scanned: StringProperty(description="The selection that `people` were found in, as JSON")
 

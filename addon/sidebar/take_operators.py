@@ -8,6 +8,7 @@ from bpy.props import StringProperty
 from ..scene import camera, takes
 from ..scene.stored import take_action
 from ..scene.transaction import all_or_nothing
+from ..texts import sentence
 from . import activity
 from .errors import fail
 from .job_operator import Result
@@ -76,13 +77,14 @@ class POSE2POSE_OT_match_camera(TakeOperator):
     def change(self, context: bpy.types.Context, armature: bpy.types.Object) -> None:
         """Camera, background, and how far off the body is."""
         matched = camera.match_camera(context.scene, armature, remembered_source(armature))
-        self.report({"INFO"}, " ".join((error_text(matched.error_px, matched.error_share), *matched.notes)))
+        said = (error_text(matched.error_px, matched.error_share), *matched.notes)
+        self.report({"INFO"}, " ".join(map(sentence, said)))
 
 
 def error_text(pixels: float | None, share: float | None) -> str:
     """How well keyed joints lie over the ones that were seen."""
     if pixels is None or share is None:
-        return "The take does not know where the person was seen"
+        return "How far the body is off is not known: the take has no keypoints, or its armature is in Edit Mode"
     return f"Off by {pixels:.1f} px ({100 * share:.1f} % of the person's height)"
 
 
@@ -118,6 +120,9 @@ class POSE2POSE_OT_select_take(bpy.types.Operator):
         armature = context.scene.objects.get(self.armature)
         if armature is None:
             self.report({"ERROR"}, f"There is no armature '{self.armature}' in this scene")
+            return {"CANCELLED"}
+        if armature.name not in context.view_layer.objects:
+            self.report({"ERROR"}, f"'{armature.name}' is in a collection that is excluded from the view layer")
             return {"CANCELLED"}
         select_only(context, armature)
         action = take_action(armature)

@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 import bpy
 
 from ..scene import takes
+from ..texts import count_frames, draw_text
 from .file_operators import POSE2POSE_OT_import_takes
 from .keying_properties import GROUPS, VALUES
-from .panels import SidebarPanel, draw_text
+from .panels import SidebarPanel
 from .take_operators import (
     POSE2POSE_OT_delete_take,
     POSE2POSE_OT_match_camera,
@@ -36,8 +37,8 @@ class POSE2POSE_PT_takes(SidebarPanel, bpy.types.Panel):
 
 
 def _draw_details(layout: Any, context: bpy.types.Context, info: takes.TakeInfo) -> None:
-    rates = f"source {info.source_fps:.5g} fps, scene {info.scene_fps:.5g}"
-    draw_text(layout, context, f"{info.frames} frames, {rates}", "TIME")
+    rates = f", source {info.source_fps:.5g} fps, scene {info.scene_fps:.5g}" if info.frames > 1 else ""
+    draw_text(layout, context, count_frames(info.frames) + rates, "TIME")
     if info.error_px is not None:
         draw_text(layout, context, error_text(info.error_px, info.error_share), "CAMERA_DATA")
     row = layout.row(align=True)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pose2pose.addon.headless.console import Interrupts, ProgressLines, duration
+from pose2pose.addon.headless.console import Interrupts, ProgressLines
 from pose2pose.backend.protocol import Loading, Progress
 
 
@@ -52,8 +52,3 @@ def test_the_first_interrupt_asks_and_the_second_leaves(capsys) -> None:
         time.sleep(1)
     assert signal.getsignal(signal.SIGINT) == before
     assert "Ctrl-C again" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (125, "2:05 min"), (5400, "1:30 h")])
-def test_durations_are_read_at_a_glance(seconds, text) -> None:
-    assert duration(seconds) == text

@@ -18,7 +18,7 @@ import pytest
 
 from pose2pose.addon.link import service_client
 from pose2pose.addon.link.client import Backend, BackendError, Client, capture, scan, start_backend
-from pose2pose.addon.link.uploads import source_files
+from pose2pose.addon.pictures import source_files
 from pose2pose.addon.setup.environment import serve_command
 from pose2pose.backend.motion.take import load_take
 from pose2pose.backend.protocol import (
@@ -117,6 +117,7 @@ def test_other_protocol_is_named(tmp_path: Path) -> None:
     assert f"speaks protocol {PROTOCOL_VERSION}." in str(error)
 
 
+@pytest.mark.slow
 def test_process_that_ignores_everything_is_ended(tmp_path: Path) -> None:
     ready = {"url": "http://127.0.0.1:1", "protocol": PROTOCOL_VERSION, "version": "1", "pid": 1}
     code = f"""
@@ -219,7 +220,7 @@ def test_files_of_a_source_are_those_the_backend_reads(tmp_path: Path) -> None:
         ("other.jpg", True),
     ):
         found = source_files(tmp_path / name, sequence=sequence)
-        assert sorted(found) == sorted(pictures.find_pictures(tmp_path / name, sequence=sequence)), name
+        assert found == pictures.find_pictures(tmp_path / name, sequence=sequence), name
         assert found
 
 
@@ -434,8 +435,8 @@ def test_service_ends_with_the_program_that_started_it(backend_python: Path, tmp
     code = """
 import os, sys
 from pathlib import Path
-from pose2pose.addon.client import start_backend
-from pose2pose.addon.environment import serve_command
+from pose2pose.addon.link.service import start_backend
+from pose2pose.addon.setup.environment import serve_command
 command, environment = serve_command(Path(sys.argv[1]), "cpu")
 backend = start_backend(command, environment, Path(sys.argv[2]))
 print(backend.pid, flush=True)

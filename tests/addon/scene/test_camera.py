@@ -1,11 +1,13 @@
 """The video stands behind the camera, in step with the keys."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 bpy = pytest.importorskip("bpy")
+from pose2pose.addon.scene import takes  # noqa: E402
 from pose2pose.addon.scene.background import pictures_at  # noqa: E402
 from pose2pose.addon.scene.build import build_scene  # noqa: E402
 from pose2pose.backend.motion.settings import KeySettings  # noqa: E402
@@ -46,6 +48,28 @@ def test_image_sequence(make_take, body, tmp_path):
     shown = background(make_take(frames=5), body, tmp_path)
     assert shown.image.source == "SEQUENCE"
     assert [picture_shown(shown, frame) for frame in (1, 5)] == [7, 11]
+
+
+@pytest.mark.parametrize("name", ["shot.####.png", "shot.%04d.png", "shot.0007.png"])
+def test_image_sequence_by_its_pattern_or_its_first_picture(name, make_take, body, tmp_path):
+    for number in range(7, 12):
+        save_picture(tmp_path / f"shot.{number:04d}.png")
+    built = build_scene([make_take(frames=5)], body, fps=None, settings=RAW, video=tmp_path / name)
+    shown = built.camera.data.background_images[0]
+    assert shown.image.source == "SEQUENCE"
+    assert [picture_shown(shown, frame) for frame in (1, 5)] == [7, 11]
+    assert not built.notes
+
+
+def test_every_second_picture_of_a_source_leaves_its_rate_alone(make_take, body, clip):
+    """Of a clip with 30 pictures a second 12 were captured, 15 a second."""
+    take = replace(make_take(frames=12, rate=15.0), frames=2 * np.arange(12))
+    built = build_scene([take], body, fps=None, settings=RAW, video=clip)
+    assert built.fps == 30
+    assert takes.describe(built.figures[0].armature).source_fps == pytest.approx(30)
+    shown = built.camera.data.background_images[0]
+    assert [picture_shown(shown, frame) for frame in (1, 9, 23)] == [1, 9, 23]
+    assert pictures_at(np.array([0.0, 1.0]), take) == pytest.approx([0, 30])
 
 
 def test_single_picture(make_take, body, tmp_path):

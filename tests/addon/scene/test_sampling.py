@@ -41,6 +41,18 @@ def test_keys_give_the_take_back(make_take, body) -> None:
     assert (again.body, again.flat_hand_mean, again.has_camera) == ("open", True, False)
 
 
+def test_the_pose_counts_also_where_the_rest_position_is_shown(make_take, body) -> None:
+    take = make_take(frames=3)
+    armature = build_scene([take], body, fps=None, settings=RAW, video=None).figures[0].armature
+    armature.data.pose_position = "REST"
+    assert np.abs(matrices(sample_take(armature, bpy.context.scene)) - matrices(take)).max() < 1e-5
+    assert armature.data.pose_position == "REST"
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    with pytest.raises(ValueError, match="Edit Mode"):
+        sample_take(armature, bpy.context.scene)
+
+
 def test_what_an_animator_changed_is_in_it(make_take, body) -> None:
     take = make_take(frames=5)
     armature = build_scene([take], body, fps=None, settings=RAW, video=None).figures[0].armature

@@ -257,6 +257,25 @@ def test_a_person_who_was_moved_can_be_matched_again(seen_take, body):
     assert match_camera(bpy.context.scene, armature, None).error_px < 0.1
 
 
+def test_the_rest_position_is_not_measured(seen_take, body):
+    armature = build([seen_take()], body).figures[0].armature
+    armature.data.pose_position = "REST"
+    assert match_camera(bpy.context.scene, armature, None).error_px < 0.1
+    assert armature.data.pose_position == "REST"
+
+
+def test_nothing_is_measured_in_edit_mode(seen_take, body):
+    armature = build([seen_take()], body).figures[0].armature
+    bpy.context.view_layer.objects.active = armature
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert match_camera(bpy.context.scene, armature, None).error_px is None
+    takes.rekey(armature, RAW)
+    assert takes.describe(armature).error_px is None
+    bpy.ops.object.mode_set(mode="OBJECT")
+    takes.rekey(armature, RAW)
+    assert takes.describe(armature).error_px < 0.1
+
+
 def test_a_hidden_armature_can_be_matched(seen_take, body):
     armature = build([seen_take()], body).figures[0].armature
     armature.hide_viewport = True

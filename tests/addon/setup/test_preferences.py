@@ -20,9 +20,9 @@ import bpy
 import addon_utils  # which bpy brings
 NAME = "bl_ext.user_default.pose2pose"
 assert addon_utils.enable(NAME, default_set=True) is not None
-preferences = sys.modules[NAME + ".addon.preferences"]
-operators = sys.modules[NAME + ".addon.setup_operators"]
-connection = sys.modules[NAME + ".addon.connection"]
+preferences = sys.modules[NAME + ".addon.setup.preferences"]
+operators = sys.modules[NAME + ".addon.setup.operators"]
+connection = sys.modules[NAME + ".addon.link.connection"]
 values = preferences.preferences()
 home, python = sys.argv[1:]
 
