@@ -21,7 +21,7 @@ NOTE = "pose2pose: "
 
 
 class BlendError(RuntimeError):
-    """Blender is missing or failed. The message says what it said, and the way out."""
+    """Blender is missing or failed. The message is the sentence that it ended with, or the last lines that it said."""
 
 
 def write_scene(
@@ -77,10 +77,13 @@ def run_commands(arguments: Sequence[str]) -> list[str]:
         [*blender_command(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace"
     )
     lines = result.stderr.strip().splitlines()
+    notes = [line.removeprefix(NOTE) for line in lines if line.startswith(NOTE)]
+    if result.returncode != 0 and notes and lines[-1].startswith(NOTE):
+        raise BlendError(notes[-1])
     if result.returncode != 0:
         said = "\n".join(lines[-ERROR_LINES:])
         raise BlendError(f"Blender ended with code {result.returncode}:\n{said or '(it said nothing)'}")
-    return [line.removeprefix(NOTE) for line in lines if line.startswith(NOTE)]
+    return notes
 
 
 def blender_command() -> list[str]:

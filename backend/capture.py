@@ -153,7 +153,7 @@ def capture(
     for person in seen:
         person.keep_parts(parts, body_file.hands_mean)
     with clock("refine"):
-        takes = _assemble(seen, source, body_file, preset, refined=refine, progress=progress)
+        takes = _assemble(seen, source, body_file, networks.identity, refined=refine, progress=progress)
     stopped = not all(person.filled.all() for person in seen)
     if not takes and not stopped:
         raise CaptureError(f"people were detected in {source.path}, but never clearly enough for a take")
@@ -244,7 +244,7 @@ def _assemble(
     seen: list[Observations],
     source: Source,
     body: BodyFile,
-    preset: str,
+    weights: str,
     *,
     refined: bool,
     progress: Report | None,
@@ -253,7 +253,9 @@ def _assemble(
     layer = BodyLayer(body)
     meter = Meter(progress, stage="refine", total=sum(int(p.filled.sum()) for p in seen), people=len(seen))
     takes = [
-        assemble_take(person, source, body=body, layer=layer, weights=preset, refined=refined, progress=_counted(meter))
+        assemble_take(
+            person, source, body=body, layer=layer, weights=weights, refined=refined, progress=_counted(meter)
+        )
         for person in seen
     ]
     return [take for take in takes if take is not None]

@@ -16,7 +16,7 @@ from .model.face import FacePose
 from .model.pose2pose import Pose2Pose
 from .motion.body_file import BodyFile, load_body
 from .people import WEAK_DETECTION
-from .weights import WeightsFile, describe_weights, find_weights, load_network
+from .weights import WeightsFile, describe_weights, find_weights, identify_weights, load_network
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +28,8 @@ class Networks:
     network: Pose2Pose
     files: list[WeightsFile]
     """The weights that were read, with their metadata."""
+    identity: str
+    """Which weights these are, for the record: preset, hash, name."""
 
 
 class NoFace(nn.Module):
@@ -62,8 +64,9 @@ def load_networks(
     network = load_network(preset, chip, weights)
     if not with_face:
         network.add_module("face", NoFace())
-    files = describe_weights(find_weights(preset, weights))
-    return Networks(device=chip, preset=preset, network=network, files=files)
+    folder = find_weights(preset, weights)
+    identity = identify_weights(preset, folder)
+    return Networks(device=chip, preset=preset, network=network, files=describe_weights(folder), identity=identity)
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,8 @@ from .device import DEVICE_NAMES, DeviceError, inference_dtype, pick_device
 from .model.presets import PRESETS
 from .motion.body_file import OPEN_BODY, BodyFileError, load_body
 from .summary import versions
-from .weights import PARTS, WEIGHTS_FOLDER, describe_weights, has_weights, part_path
+from .weights import PARTS, WEIGHTS_FOLDER, has_weights, part_path
+from .weights_sets import list_sets
 
 NEEDED = {
     "bpy": "pip install 'pose2pose[blender]', or put Blender 4.2 or newer on the PATH (only for animate)",
@@ -23,18 +24,20 @@ DETECTOR = "person_detector.safetensors"
 def collect() -> dict[str, Any]:
     """Versions, devices, weights, body, and a list of what is missing with the way to get it."""
     missing = []
-    found = versions()
+    packages = versions()
     blender = _blender()
-    if found["bpy"] is None and blender is None:
+    if packages["bpy"] is None and blender is None:
         missing.append(f"Blender: {NEEDED['bpy']}")
     weights = [
-        {"file": file.path.name, "megabytes": round(file.size / 1e6, 1), **file.metadata} for file in describe_weights()
+        {"set": found.name, "file": file.path.name, "megabytes": round(file.size / 1e6, 1), **file.metadata}
+        for found in list_sets()
+        for file in found.files
     ]
     wanted = [part_path(DEFAULT_PRESET, part) for part in PARTS] + [WEIGHTS_FOLDER / DETECTOR]
     missing += [f"{path}: part of the package, reinstall it" for path in wanted if not path.is_file()]
     body = _body(missing)
     return {
-        "versions": found,
+        "versions": packages,
         "blender_program": blender,
         "devices": _devices(),
         "body": body,
@@ -68,7 +71,7 @@ def as_text(facts: dict[str, Any]) -> str:
     lines += [f"{'device':14} {device}" for device in facts["devices"]]
     lines.append(f"{'body':14} {facts['body']}")
     for file in facts["weights"]:
-        lines.append(f"{'weights':14} {file['file']}, {file['megabytes']} MB")
+        lines.append(f"{'weights':14} {file['set']}: {file['file']}, {file['megabytes']} MB")
         lines += [f"{'':17}{key}: {file[key]}" for key in ("license", "training_data") if key in file]
     lines += [f"{'missing':14} {what}" for what in facts["missing"]]
     return "\n".join(lines if facts["missing"] else [*lines, f"{'missing':14} nothing"])

@@ -188,7 +188,7 @@ class Info:
     presets: tuple[str, ...]
     """Those whose weights are there."""
     weights: tuple[dict[str, str], ...]
-    """For each file its name as `file`, its `license` and what else its header says."""
+    """For each file its name as `file`, the `set` that it belongs to, its `license` and what else its header says."""
     body: str
     """The open body, described for people."""
     missing: tuple[str, ...]
@@ -360,9 +360,10 @@ def ready_from_line(line: str) -> Ready:
         ProtocolError: it is something else.
     """
     try:
-        return Ready(**json.loads(line))
+        ready: Ready = _fill(Ready, json.loads(line))
     except (ValueError, TypeError) as error:
         raise ProtocolError(f"not the first line of a pose2pose service: {line[:200]!r}") from error
+    return ready
 
 
 def failed_from_json(values: dict[str, Any]) -> Failed:
@@ -378,7 +379,7 @@ def failed_from_json(values: dict[str, Any]) -> Failed:
 
 
 def _fill(kind: type[Any], values: dict[str, Any]) -> Any:
-    """An event from its fields; a newer service may send more of them than are known here."""
+    """A message from its fields; a newer service may send more of them than are known here."""
     known = {field.name: values[field.name] for field in fields(kind) if field.name in values}
     if kind is Done:
         known["people"] = tuple(_fill(Person, person) for person in known["people"])

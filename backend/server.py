@@ -1,4 +1,4 @@
-"""The HTTP service: what can be asked, and how it is answered. `service.py` runs it, `worker.py` computes for it."""
+"""The HTTP service: what can be asked, and how it is answered. The modules of `serving/` run it and compute for it."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ is for, the license, the training data and the metrics. Matrices may be stored a
 32-bit.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,14 @@ from .weights_folders import PARTS, WEIGHTS_FOLDER, WeightsError, find_weights, 
 
 __all__ = [
     "NAMES_SHOWN", "PARTS", "WEIGHTS_FOLDER", "WeightsError", "WeightsFile", "describe_weights", "differences",
-    "find_weights", "has_weights", "load_network", "load_part", "part_path", "read_metadata", "read_tensors",
-    "save_part", "save_tensors",
+    "find_weights", "has_weights", "identify_weights", "load_network", "load_part", "part_path", "read_metadata",
+    "read_tensors", "save_part", "save_tensors",
 ]  # fmt: skip
 
 NAMES_SHOWN = 4
 """Differing names in a message."""
+_HASH_SHOWN = 12
+"""Hexadecimal digits by which weights are told apart."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,25 @@ def describe_weights(folder: Path | None = None) -> list[WeightsFile]:
     return [WeightsFile(path, path.stat().st_size, read_metadata(path)) for path in paths]
 
 
+def identify_weights(preset_name: str, folder: Path) -> str:
+    """What a take says about its weights: preset, hash of the values, and name of the set where it has one of its own.
+
+    Args:
+        preset_name: a key of `PRESETS`.
+        folder: of the three files.
+
+    Returns:
+        Such as `open 0123456789ab`, or `hand4whole 0123456789ab (studio)`.
+    """
+    digest = hashlib.sha256()
+    for part in PARTS:
+        content = memoryview(part_path(preset_name, part, folder).read_bytes())
+        digest.update(content[8 + int.from_bytes(content[:8], "little") :])  # behind the header, which names the source
+    name = folder.resolve().name
+    named = "" if folder == WEIGHTS_FOLDER or name == preset_name else f" ({name})"
+    return f"{preset_name} {digest.hexdigest()[:_HASH_SHOWN]}{named}"
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """A file's metadata header.
 
@@ -159,10 +181,9 @@ def _check_exists(path: Path) -> None:
     if path.is_file():
         return
     found = sorted(other.name for other in path.parent.glob("*.safetensors"))
-    raise WeightsError(
-        f"no weights file {path}. The folder holds {found or 'no weights'}. Weights of the preset `open` come with the "
-        "package (reinstall it); those of other presets are trained, or converted, and their folder is given"
-    )
+    packaged = path.parent == WEIGHTS_FOLDER
+    way = "reinstall the package, it is part of it" if packaged else "give a --preset and --weights that fit together"
+    raise WeightsError(f"no weights file {path}, the folder holds {', '.join(found) or 'no weights'}; {way}")
 
 
 def _broken(path: Path, error: Exception) -> WeightsError:

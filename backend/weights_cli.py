@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .weights_sets import WeightsSet
 
 
 def add_weights_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -78,7 +74,7 @@ def run_list(options: argparse.Namespace) -> int:
     from .weights_sets import list_sets
 
     for weights in list_sets():
-        print(f"{weights.name:20} {_presets(weights):16} {weights.megabytes:6.0f} MB  {weights.folder}")
+        print(f"{weights.name:20} {', '.join(weights.presets) or '-':16} {weights.megabytes:6.0f} MB  {weights.folder}")
     return 0
 
 
@@ -110,7 +106,3 @@ def run_remove(options: argparse.Namespace) -> int:
 
     print(f"removed {remove_set(options.name)}")
     return 0
-
-
-def _presets(weights: WeightsSet) -> str:
-    return ", ".join(sorted({file.metadata["preset"] for file in weights.files if "preset" in file.metadata})) or "-"

@@ -78,12 +78,12 @@ def find_weights(preset_name: str, given: Path | None = None) -> Path:
 
 
 def has_weights(preset_name: str) -> bool:
-    """Whether `find_weights` finds a preset's weights without being told where."""
+    """Whether `find_weights` finds a preset's weights without being told where, and all parts are there."""
     try:
-        find_weights(preset_name)
+        folder = find_weights(preset_name)
     except WeightsError:
         return False
-    return True
+    return all(part_path(preset_name, part, folder).is_file() for part in PARTS)
 
 
 def _given(given: Path) -> Path:

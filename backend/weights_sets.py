@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from .official.released_models import RELEASED, ReleasedModel
@@ -24,7 +25,7 @@ from .weights import (
     read_tensors,
     save_tensors,
 )
-from .weights_folders import set_folder, user_sets
+from .weights_folders import DATA_VARIABLE, set_folder, user_sets
 
 PACKAGED = "open"
 """Name under which the package's own weights are listed."""
@@ -44,6 +45,17 @@ class WeightsSet:
         """Which of the authors' networks it is; None for another one."""
         names = {file.path.name for file in self.files}
         return next((model for model in RELEASED.values() if set(model.files.values()) <= names), None)
+
+    @property
+    def presets(self) -> list[str]:
+        """What the files say they are for, sorted."""
+        return sorted({file.metadata["preset"] for file in self.files if "preset" in file.metadata})
+
+    @property
+    def missing(self) -> list[Path]:
+        """Files that belong to one of the authors' networks, of which only others are there."""
+        names = {file for preset in self.presets if preset in RELEASED for file in RELEASED[preset].files.values()}
+        return [self.folder / name for name in sorted(names - {file.path.name for file in self.files})]
 
     @property
     def megabytes(self) -> float:
@@ -84,7 +96,9 @@ def add_set(name: str, model: ReleasedModel, tensors: Mapping[str, Tensor], meta
         WeightsError: the name is taken or not possible, a value is not finite, or the folder cannot be written.
     """
     folder = set_folder(name)
-    if folder.exists() or name == PACKAGED:
+    if name == PACKAGED:
+        raise WeightsError(f"the package's own weights are called {name!r}; choose another --name")
+    if folder.exists():
         raise WeightsError(
             f"there already are weights called {name!r}; choose another --name, or: pose2pose weights remove {name}"
         )
@@ -96,8 +110,10 @@ def add_set(name: str, model: ReleasedModel, tensors: Mapping[str, Tensor], meta
             header = {**metadata, "preset": model.name, TENSORS_HASH: tensors_hash(part)}
             save_tensors(part, partial / file, {"body": model.body, **header}, torch.float32)
         partial.rename(folder)
-    except OSError as error:
-        raise WeightsError(f"cannot write the weights to {folder}: {error}") from error
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot write the weights to {folder}: {error}; make room there, or set {DATA_VARIABLE} to another folder"
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return find_set(name)
@@ -123,6 +139,7 @@ def set_tensors(weights: WeightsSet, model: ReleasedModel) -> dict[str, Tensor]:
 def verify_set(weights: WeightsSet) -> list[str]:
     """What is wrong with a set, one sentence for each; [] if nothing is."""
     wrong = [] if weights.files else [f"{weights.folder} holds no weights"]
+    wrong += [f"{path} is missing; import it again" for path in weights.missing]
     for file in weights.files:
         try:
             tensors, metadata = read_tensors(file.path)

@@ -2,8 +2,8 @@
 
     python tools/bench.py CLIP -o out/bench.json [--long]
 
-Network: milliseconds at batch 1 and 16 in float32 and bfloat16, laid out as a capture does; the paper says 10 frames a
-second at batch 1 on an RTX 2080 Ti, which the preset hand4whole stands for. Capture: the clip once through `pose2pose capture`,
+Network: milliseconds at batch 1 and 16 in float32 and bfloat16, laid out as a capture does. The paper says 10 frames a
+second at batch 1 on an RTX 2080 Ti; compare the preset hand4whole. Capture: the clip once through `pose2pose capture`,
 frames a second by stage and peak memory. Memory: the clip looped to 200 frames, with `--long` to 2,000 as well.
 Keys: a take of 300 frames onto an armature, in a process of its own (`bench_keys.py`). Service: seconds from the click
 to the first progress (`bench_service.py`); what that means for Blender's window is measured by `make ui-test`.
@@ -35,7 +35,7 @@ LEAST_RUNS, LEAST_SECONDS, ENOUGH_SECONDS = 3, 2.0, 10.0
 """A measurement repeats until it has this many runs and seconds, or has simply lasted long enough."""
 POLL_SECONDS = 0.05
 PAPER_FPS = 10
-"""Frames a second that the paper's section 7 gives."""
+"""Frames a second that the paper gives, on an RTX 2080 Ti at batch 1."""
 SHORT, LONG = 200, 2000
 STAGES = ("decode", "detect", "crop", "network", "refine")
 """Those whose time grows with the frames."""
@@ -48,7 +48,8 @@ def network_rows(device: torch.device) -> list[Row]:
     """Milliseconds of a forward pass; random weights take as long as trained ones."""
     rows = []
     for preset in PRESETS.values():
-        network = build(preset).eval().to(device).to(memory_format=torch.channels_last)
+        network = build(preset).eval().to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for precision, dtype in PRECISIONS.items():
             for batch in BATCHES:
                 images = torch.rand(batch, 3, *IMAGE_SIZE, device=device).contiguous(memory_format=torch.channels_last)
@@ -199,7 +200,9 @@ def table(results: dict[str, Any]) -> str:
     for row in results["network"]:
         label = f"network {row['preset']}, {row['precision']}, batch {row['batch']}"
         lines.append((label, f"{row['ms']:.0f} ms, {1e3 * row['batch'] / row['ms']:.1f} frames a second"))
-    lines.append(("  of the paper, on an RTX 2080 Ti, batch 1", f"{1e3 / PAPER_FPS:.0f} ms, {PAPER_FPS} frames a second"))
+    lines.append(
+        ("  of the paper, on an RTX 2080 Ti, batch 1", f"{1e3 / PAPER_FPS:.0f} ms, {PAPER_FPS} frames a second")
+    )
     capture = results["capture"]
     label = f"capture, {capture['frames']} frames, people: {capture['people']}"
     lines.append((label, f"{capture['capture_fps']:.2f} frames a second without loading and overlay"))

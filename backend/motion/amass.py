@@ -35,7 +35,8 @@ def save_amass(take: Take, path: Path, hands_mean: NDArray[np.floating[Any]] | N
     """Write a take for the SMPL-X Blender add-on and for tools of AMASS.
 
     The file has as many frames a second as the take, rounded to a whole number: the add-on knows no other rates, and
-    AMASS no timestamps. A take with other times is sampled at that rate.
+    AMASS no timestamps. A take with other times is sampled at that rate. Betas and expression of the open body are left
+    at zero: whoever reads the file takes them for SMPL-X's.
 
     Args:
         take: in a z-up world, as all takes are.
@@ -49,7 +50,7 @@ def save_amass(take: Take, path: Path, hands_mean: NDArray[np.floating[Any]] | N
         if hands_mean is None:
             raise TakeError("the take's fingers are relative to the mean hand of its body file: give that file")
         take = with_flat_hands(take, hands_mean)
-    take = evenly(take, max(1, round(take.mocap_frame_rate)))
+    take = evenly(take.for_body("smplx"), max(1, round(take.mocap_frame_rate)))
     poses = np.asarray(take.poses, dtype=np.float64)
     parts = np.split(poses, np.cumsum(list(PARTS.values()))[:-1], axis=1)
     partial = path.with_suffix(".partial.npz")

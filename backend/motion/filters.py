@@ -14,8 +14,6 @@ Array = NDArray[np.float64]
 DERIVATIVE_CUTOFF = 1.0
 """Hz; how fast One-Euro notices a change of speed. The value of its authors."""
 POLYNOMIAL_ORDER = 2
-BUTTERWORTH_ORDER = 2
-"""Of each of the two passes."""
 
 
 def savitzky_golay(values: Array, times: Array, window: float) -> Array:

@@ -1,6 +1,7 @@
 """What lies in files that other programs wrote: dictionaries of arrays, whatever they are packed in."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -42,6 +43,11 @@ def contents(path: Path) -> dict[Any, Any] | None:
     return found
 
 
+def files_of_pictures(folder: Path) -> list[Path]:
+    """The files of a folder that are named for a picture and a person in it, such as `00001_0.npz`."""
+    return [file for file in sorted(folder.glob("*.npz")) if re.fullmatch(r"\d+_\d+", file.stem)]
+
+
 def _is_npz(path: Path) -> bool:
     with ZipFile(path) as archive:
         return all(name.endswith(".npy") for name in archive.namelist())
@@ -67,7 +73,7 @@ def _npz(path: Path) -> dict[str, Any] | None:
 
 def _folder(path: Path) -> dict[str, Any]:
     """Files such as `00001_0.npz`, beside them in `../meta` the lens of each, as SMPLer-X writes them."""
-    files = [file for file in sorted(path.glob("*.npz")) if file.stem.replace("_", "").isdigit()]
+    files = files_of_pictures(path)
     if not files:
         raise TakeError(f"{path}: no results in this folder; expected files such as 00001_0.npz")
     return {file.stem: {**(_npz(file) or {}), **_lens(path.parent / "meta" / f"{file.stem}.json")} for file in files}

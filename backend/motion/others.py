@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .body_file import BodyFile, load_body
 from .elsewhere import asked_rate, take_from_elsewhere
-from .foreign_files import contents
+from .foreign_files import contents, files_of_pictures
 from .formats import Motion, understood
 from .placement import on_ground, posed_joints, sole_height
 from .rotations import axis_angle_from_matrix, matrix_from_axis_angle
@@ -27,9 +27,12 @@ SUFFIXES = (".npz", ".pkl", ".pt")
 
 
 def motion_files(path: Path) -> list[Path]:
-    """The files of motion that a path stands for; none if it is a video, a picture or a folder of pictures."""
+    """The files of motion that a path stands for; none if it is a video, a picture or a folder of pictures.
+
+    A folder with a file for each picture is one of them itself, as it holds people over all of its files.
+    """
     if path.is_dir():
-        return sorted(path.glob("*.npz"))
+        return [path] if files_of_pictures(path) else sorted(path.glob("*.npz"))
     return [path] if path.suffix.lower() in SUFFIXES else []
 
 

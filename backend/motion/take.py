@@ -67,7 +67,7 @@ class Take:
     source: str = ""
     """Name of the source file."""
     weights: str = ""
-    """Preset and version of the weights."""
+    """Preset and hash of the weights, and the name of the set where they have one; or the program of others."""
     body: str = "open"
     """Body model that betas and expression belong to."""
     gender: str = "neutral"

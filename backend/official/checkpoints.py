@@ -21,6 +21,12 @@ from ..weights import NAMES_SHOWN, WeightsError, differences
 from .released_models import RELEASED, ReleasedModel
 
 _PREFIX = "module."
+_BEGINNINGS = {
+    b"PK": "a zip file of something else, or without its end",
+    b"\x80": "a pickle of something else, or without its end",
+    b"<": "a web page",
+}
+"""What files are that come in the place of a checkpoint, by how they begin."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     found = {name.removeprefix(_PREFIX): tensor for name, tensor in _network(path).items()}
     model = _recognize(found, path)
+    broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise WeightsError(
+            f"{path} holds values that are not finite, in {', '.join(broken[:NAMES_SHOWN])}; take another snapshot"
+        )
     tensors = {name: _plain(found[model.theirs(name)]) for name in model.expected()}
     with path.open("rb") as file:
         return Checkpoint(model, tensors, hashlib.file_digest(file, "sha256").hexdigest())
@@ -117,8 +128,11 @@ def _unreadable(path: Path, error: Exception) -> str:
             f"{path} wants to use {foreign[1]}, which no checkpoint needs; nothing of it was run. It may be malicious: "
             "take the authors' own file"
         )
-    reason = next(iter(str(error).splitlines()), "").partition(". ")[0] or type(error).__name__
-    return f"{path} is damaged or no PyTorch checkpoint ({reason}); download it again"
+    with path.open("rb") as file:
+        start = file.read(100)
+    other = f"it begins with {start[:20]!r}" if start else "it is empty"
+    what = next((what for beginning, what in _BEGINNINGS.items() if start.lstrip().startswith(beginning)), other)
+    return f"{path} is damaged or no PyTorch checkpoint ({what}); download it again"
 
 
 def _recognize(found: Mapping[str, Tensor], path: Path) -> ReleasedModel:

@@ -51,11 +51,12 @@ def export_weights(name: str, path: Path) -> ReleasedModel:
     """
     weights = find_set(name)
     model = weights.model
+    if weights.missing:
+        raise WeightsError(f"{weights.missing[0]} is missing; import it again")
     if model is None:
-        presets = sorted({file.metadata["preset"] for file in weights.files if "preset" in file.metadata})
         raise WeightsError(
-            f"the weights {name!r} have the preset {', '.join(presets) or 'none'}; the authors' code has other layers "
-            f"and loads only {', '.join(RELEASED)}: train the preset hand4whole to export it"
+            f"the weights {name!r} have the preset {', '.join(weights.presets) or 'none'}; the authors' code has "
+            f"other layers and loads only {', '.join(RELEASED)}: train the preset hand4whole to export it"
         )
     if model.name in WITH_FINGERS and any(file.metadata.get("flat_hand_mean") != "false" for file in weights.files):
         raise WeightsError(
@@ -80,8 +81,10 @@ def merge_weights(whole: str, hand: str, name: str) -> WeightsSet:
     parts = {"hand4whole": find_set(whole), "pose2pose_hand": find_set(hand)}
     for model_name, weights in parts.items():
         if weights.model is not RELEASED[model_name]:
-            found = weights.model.name if weights.model else "another one"
-            raise WeightsError(f"merging takes a {model_name} here, but {weights.name!r} is {found}")
+            found = ", ".join(weights.presets) or "none"
+            raise WeightsError(
+                f"merging takes weights of {model_name} here, but those of {weights.name!r} are of {found}"
+            )
     tensors = [set_tensors(weights, RELEASED[model_name]) for model_name, weights in parts.items()]
     metadata = {
         "license": LICENSE.format(body=BODY_TITLES["smplx"]),

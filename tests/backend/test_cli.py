@@ -8,10 +8,13 @@ import sys
 import time
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from pose2pose.backend.cli import main
 from pose2pose.backend.motion.take import load_take
 from pose2pose.backend.terminal import Interrupts
+from pose2pose.backend.weights_folders import DATA_VARIABLE
 
 
 def test_capture_writes_takes_overlay_and_summary(clip, tmp_path, capsys):
@@ -123,6 +126,20 @@ def test_info_names_versions_weights_and_what_is_missing(capsys):
     assert any(device.startswith("cpu") for device in facts["devices"])
     assert main(["info"]) == 0
     assert "missing" in capsys.readouterr().out
+
+
+def test_info_lists_imported_weights(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "weights" / "studio"
+    folder.mkdir(parents=True)
+    header = {"preset": "hand4whole", "license": "MIT"}
+    save_file({"a": torch.zeros(1)}, folder / "hand4whole_body.safetensors", metadata=header)
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    assert main(["info"]) == 0
+    said = capsys.readouterr().out
+    assert "studio: hand4whole_body.safetensors" in said
+    assert "license: MIT" in said
+    (folder / "hand4whole_body.safetensors").write_bytes(b"broken")
+    assert main(["info"]) == 0, "a broken file of one set keeps nobody from seeing the rest"
 
 
 def test_first_interrupt_asks_second_one_ends():

@@ -86,7 +86,9 @@ def test_what_is_no_event_is_refused(line):
 def test_the_first_line_of_a_service():
     ready = Ready("http://127.0.0.1:1", 1, "0.1.0", 7)
     assert ready_from_line(to_line(ready)) == ready
-    for line in ("Traceback (most recent call last):", "{}", "[]"):
+    newer = json.dumps(asdict(ready) | {"protocol": 2, "of_a_newer_service": True})
+    assert ready_from_line(newer).protocol == 2, "told apart by its number, not by what else it says"
+    for line in ("Traceback (most recent call last):", "{}", "[]", "3", '"url"', "null"):
         with pytest.raises(ProtocolError, match="not the first line of a pose2pose service"):
             ready_from_line(line)
 

@@ -1,5 +1,7 @@
 """Weights files: saving, loading, and what is said when they do not fit."""
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ from pose2pose.backend.weights import (
     PARTS,
     WeightsError,
     describe_weights,
+    find_weights,
+    identify_weights,
     load_network,
     load_part,
     part_path,
@@ -34,6 +38,20 @@ def test_a_network_comes_back_as_it_was_saved(tmp_path: Path) -> None:
         assert torch.equal(loaded.state_dict()[name], tensor), name
 
 
+def test_weights_are_told_apart_by_their_hash_and_name(tmp_path: Path) -> None:
+    assert re.fullmatch("open [0-9a-f]{12}", identify_weights("open", find_weights("open")))
+    copy = shutil.copytree(find_weights("open"), tmp_path / "studio")
+    same = identify_weights("open", find_weights("open")) + " (studio)"
+    assert identify_weights("open", copy) == same
+    path = part_path("open", "face", copy)
+    tensors = load_file(path)
+    save_file(tensors, path, metadata={"source": "imported from another place"})
+    assert identify_weights("open", copy) == same
+    next(iter(tensors.values())).view(-1)[0] += 1
+    save_file(tensors, path)
+    assert identify_weights("open", copy) != same
+
+
 def test_half_precision_on_disk_full_precision_in_memory(tmp_path: Path) -> None:
     saved, loaded = _part(), _part()
     save_part(saved, tmp_path / "part.safetensors", {"license": "CC0"})
@@ -46,7 +64,7 @@ def test_half_precision_on_disk_full_precision_in_memory(tmp_path: Path) -> None
 
 
 def test_missing_weights_say_where_they_should_be(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"paper_body\.safetensors.*no weights.*their folder is given"):
+    with pytest.raises(WeightsError, match=r"paper_body\.safetensors.*no weights; give a --preset and --weights"):
         load_network("paper", "cpu", tmp_path)
 
 

@@ -65,6 +65,15 @@ def test_the_addon_reads_it_as_it_reads_files(take: Take, tmp_path: Path) -> Non
     }
 
 
+def test_the_shape_of_the_open_body_is_not_passed_off_as_smplx(take: Take, tmp_path: Path) -> None:
+    save_amass(replace(take, body="open"), tmp_path / "walk.npz")
+    again = load_take(tmp_path / "walk.npz")
+    assert take.betas.any()
+    assert not again.betas.any()
+    assert not again.expression.any()
+    np.testing.assert_array_equal(again.poses, take.poses)
+
+
 def test_fingers_are_written_relative_to_flat_hands(take: Take, tmp_path: Path) -> None:
     mean = np.random.default_rng(1).normal(scale=0.3, size=(2, 15, 3))
     relative = with_mean_hands(take, mean)

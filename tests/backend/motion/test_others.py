@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.motion.body_file import load_body
-from pose2pose.backend.motion.others import load_takes
+from pose2pose.backend.motion.others import load_takes, motion_files
 from pose2pose.backend.motion.placement import FEET, camera_from_world, posed_joints
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JAW, JOINT_INDEX, LEFT_HAND
@@ -193,7 +193,8 @@ def test_smplerx(tmp_path: Path) -> None:
         for person in (0, 1):  # nearer crops are larger; each is centered on the person, who walks to the right
             lens = {"focal": [2000.0 / (1 + frame)] * 2, "princpt": [300.0 + 100 * frame, 200.0]}
             (tmp_path / "meta" / f"{frame + 1:05}_{person}.json").write_text(json.dumps(lens))
-    first, second = load_takes(tmp_path / "smplx", frame_rate=30)
+    (folder,) = motion_files(tmp_path / "smplx")
+    first, second = load_takes(folder, frame_rate=30)
     assert (first.frames.tolist(), second.frames.tolist()) == (list(range(FRAMES)), [0, 1])
     assert_upright(first)
     assert_body(first)

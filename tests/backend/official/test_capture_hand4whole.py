@@ -1,5 +1,6 @@
 """The whole pipeline with the preset of the authors. In place of their weights there are pseudo-random ones."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def test_imported_weights_make_takes_with_flat_hands(clip: Path, sharp_weights: 
     result = two_frames(clip)  # the only imported weights of this preset are found
     (take,) = result.takes
     assert take.flat_hand_mean
+    assert re.fullmatch(r"hand4whole [0-9a-f]{12} \(authors\)", take.weights)
     assert set(result.weights) == {f"hand4whole_{part}.safetensors" for part in ("body", "hand", "face")}
     (note,) = [note for note in result.notes if "were not trained on" in note]
     assert "--body SMPLX_NEUTRAL.npz" in note

@@ -107,12 +107,30 @@ def test_a_cut_off_checkpoint_is_told(tmp_path: Path, share: float, legacy: bool
 
 
 @pytest.mark.parametrize(
-    "junk", [b"hello", b"\x80\x04.", b"PK\x03\x04" + bytes(100), b"\x80\x02]q\x00" * 9, bytes(5000)]
+    ("junk", "words"),
+    [
+        (b"hello", "it begins with b'hello'"),
+        (b"", "it is empty"),
+        (b"\n<!DOCTYPE html><html>Google Drive", "a web page"),
+        (b"\x80\x04.", "a pickle of something else"),
+        (b"PK\x03\x04" + bytes(100), "a zip file of something else"),
+        (b"\x80\x02]q\x00" * 9, "a pickle of something else"),
+        (bytes(5000), "it begins with"),
+    ],
 )
-def test_junk_is_told(tmp_path: Path, junk: bytes) -> None:
+def test_junk_is_told(tmp_path: Path, junk: bytes, words: str) -> None:
     (tmp_path / "junk.pth.tar").write_bytes(junk)
-    with pytest.raises(WeightsError, match=r"junk\.pth\.tar"):
+    with pytest.raises(WeightsError, match=rf"junk\.pth\.tar.*{words}"):
         read_checkpoint(tmp_path / "junk.pth.tar")
+
+
+def test_values_that_are_not_finite_are_told(save_checkpoint: SaveCheckpoint) -> None:
+    def spoil(network: dict[str, torch.Tensor]) -> None:
+        network["module.regressor.expr_out.0.bias"] = torch.full((10,), torch.nan)
+
+    path = save_checkpoint("pose2pose_face", spoil)
+    with pytest.raises(WeightsError, match=r"not finite, in regressor\.expr_out\.0\.bias; take another snapshot"):
+        read_checkpoint(path)
 
 
 def test_a_zip_and_a_missing_file_are_told(tmp_path: Path) -> None:

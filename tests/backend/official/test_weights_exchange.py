@@ -1,6 +1,7 @@
 """Weights in, out and merged, and the sets they are kept in; mostly through the command."""
 
 import shutil
+import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from pose2pose.backend.official.checkpoints import read_checkpoint, write_checkp
 from pose2pose.backend.official.released_models import RELEASED
 from pose2pose.backend.weights import WeightsError, find_weights, has_weights, load_network, save_tensors
 from pose2pose.backend.weights_cli import add_weights_commands
-from pose2pose.backend.weights_folders import set_folder, user_folder
+from pose2pose.backend.weights_folders import DATA_VARIABLE, set_folder, user_folder
 from pose2pose.backend.weights_sets import add_set, find_set, list_sets, remove_set, set_tensors, verify_set
 
 SaveCheckpoint = Callable[..., Path]
@@ -68,7 +69,7 @@ def test_names_are_taken_once_and_are_names(face: str, save_checkpoint: SaveChec
     for name in ("../evil", "a/b", "", ".hidden", "a b", "trailing.", "x" * 101):
         with pytest.raises(WeightsError, match="letters, digits"):
             run("import", path, "--name", name)
-    with pytest.raises(WeightsError, match="already are weights called 'open'"):
+    with pytest.raises(WeightsError, match="package's own weights are called 'open'; choose another --name"):
         run("import", path, "--name", "open")
     assert [entry.name for entry in user_folder().iterdir()] == [face]
 
@@ -110,8 +111,23 @@ def test_values_that_are_not_finite_are_not_stored(user_data: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, user_data: Path, save_checkpoint) -> None:
     user_data.write_text("a file in the way")
-    with pytest.raises(WeightsError, match="cannot write the weights to"):
+    with pytest.raises(WeightsError, match=f"cannot write the weights to.*{DATA_VARIABLE}"):
         run("import", save_checkpoint("pose2pose_face"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit for the size of files there")
+def test_a_full_disk_is_told_and_nothing_is_left(user_data: Path, save_checkpoint: SaveCheckpoint) -> None:
+    import resource
+
+    path = save_checkpoint("pose2pose_face")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10**6, before[1]))
+    try:
+        with pytest.raises(WeightsError, match=r"cannot write the weights to .*make room there"):
+            run("import", path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(user_folder().iterdir()) == []
 
 
 def test_export_and_import_give_the_same_tensors(
@@ -139,8 +155,21 @@ def test_what_the_authors_code_cannot_load_is_not_exported(user_data: Path, tmp_
     assert not (tmp_path / "out.pth.tar").exists()
 
 
+def test_a_set_without_one_of_its_files_is_told(user_data: Path, tmp_path: Path) -> None:
+    header = {"preset": "hand4whole", "flat_hand_mean": "false"}
+    for part in ("body", "face"):
+        save_tensors({}, set_folder("whole") / f"hand4whole_{part}.safetensors", header, torch.float32)
+    assert verify_set(find_set("whole")) == [
+        f"{set_folder('whole') / 'hand4whole_hand.safetensors'} is missing; import it again"
+    ]
+    with pytest.raises(WeightsError, match=r"hand4whole_hand\.safetensors is missing"):
+        run("export", "whole", tmp_path / "out.pth.tar")
+
+
 def test_merging_needs_a_body_and_a_hand(face: str) -> None:
-    with pytest.raises(WeightsError, match="takes a hand4whole here, but 'face' is pose2pose_face"):
+    with pytest.raises(
+        WeightsError, match="takes weights of hand4whole here, but those of 'face' are of pose2pose_face"
+    ):
         run("merge", face, face, "--name", "merged")
 
 
