@@ -30,8 +30,8 @@ STOPPED = 130
 
 def main(arguments: Sequence[str]) -> int:
     """Build a scene for each clip, write it, and return the exit code."""
+    from .console import Interrupts, say
     from .headless.arguments import make_parser
-    from .headless.console import Interrupts, say
 
     parser = make_parser()
     options = parser.parse_args(list(arguments))
@@ -45,9 +45,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, interrupted: Callable[[], bool]) -> int:
     from ..backend.protocol import ProtocolError
+    from .console import say
     from .headless.arguments import is_folder
     from .headless.batch import find_clips, run_clips
-    from .headless.console import say
     from .sidebar.errors import EXPECTED
 
     files = [path for path in options.output if not is_folder(path)]
@@ -124,8 +124,8 @@ def _connection(options: argparse.Namespace) -> Connection:
 
 
 def _write(options: argparse.Namespace, clip: Clip, built: BuiltScene) -> None:
+    from .console import say
     from .headless.arguments import outputs
-    from .headless.console import say
     from .scene.export import save_scene
 
     for path in outputs(options.output, options.format, clip.name):

@@ -102,16 +102,19 @@ class Source(ABC):
         """Decode the selected frames; sets `damage` and `count` on the way."""
 
     def _select(self, start: int | None, end: int | None, step: int) -> range:
-        """Frames from `start` to `end`, both included, every `step`-th."""
+        """Frames from `start` to `end`, both included, every `step`-th; a source that ends before gives a note."""
         first = 0 if start is None else start
         if step < 1:
             raise VideoError(f"step must be at least 1, got {step}")
         if first < 0 or (end is not None and end < first):
             raise VideoError(f"frames {first} to {end} were asked for: the first must be at least 0, the last not less")
-        if self.count is not None and (first >= self.count or (end is not None and end >= self.count)):
+        count = sys.maxsize if self.count is None else self.count
+        if first >= count:
             asked = f"{first} to {'the end' if end is None else end}"
-            raise VideoError(f"frames {asked} were asked for, but {self.path} has frames 0 to {self.count - 1}")
-        last = end if end is not None else (sys.maxsize if self.count is None else self.count) - 1
+            raise VideoError(f"frames {asked} were asked for, but {self.path} has frames 0 to {count - 1}")
+        if end is not None and end >= count:
+            self.notes.append(f"{self.name} has {count} frames: it ends before the range that was asked for")
+        last = count - 1 if end is None else min(end, count - 1)
         return range(first, last + 1, step)
 
     def _nothing(self) -> str:

@@ -39,7 +39,7 @@ class Meter:
             return
         self._last = passed
         rate = self.done / max(passed, 1e-9)
-        left = None if self._total is None else max(self._total - self.done, 0) / max(rate, 1e-9)
+        left = None if self._total is None or not self.done else max(self._total - self.done, 0) / rate
         self._report(Progress(self._stage, self.done, self._total, rate, left, self.people))
 
 

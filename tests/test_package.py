@@ -23,8 +23,8 @@ GENERATED = {"build", "dist", "out"}
 
 BLENDER = {"bpy", "bmesh", "mathutils", "bpy_extras", "addon_utils", "bl_pkg", "bl_ui", "gpu", "gpu_extras"}
 WITHOUT_BLENDER = {
-    *("addon/__init__.py", "addon/jobs.py", "addon/headless/console.py", "addon/sidebar/capturing.py"),
-    *("addon/link/client.py", "addon/link/connection.py", "addon/setup/diagnosis.py", "addon/setup/environment.py"),
+    *("addon/__init__.py", "addon/console.py", "addon/jobs.py", "addon/pictures.py", "addon/texts.py"),
+    *("addon/link/capturing.py", "addon/setup/diagnosis.py", "addon/setup/environment.py"),
 }
 """Modules of the add-on that plain Python imports, and with them whatever they import."""
 LAZY_BLENDER = {"backend/blend.py"}

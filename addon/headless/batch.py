@@ -13,12 +13,12 @@ from ...backend.motion.others import load_takes, motion_files
 from ...backend.motion.settings import KeySettings
 from ...backend.motion.take import Take
 from ...backend.protocol import CaptureRequest, SourceReference
+from ..console import ProgressLines, say
+from ..link.capturing import capture_takes
 from ..link.connection import Connection
 from ..scene.build import BuiltScene, build_scene
-from ..sidebar.capturing import capture_takes
 from ..sidebar.errors import EXPECTED, is_cancelled
 from ..texts import count_frames, count_people, duration
-from .console import ProgressLines, say
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ def _suited(take: Take, body: str, notes: list[str]) -> Take:
     suited = take.for_body(body)
     if suited is not take:
         notes.append(f"shape and expression of a take for body '{take.body}' are left out: the scene has body '{body}'")
+    if not take.flat_hand_mean and body == "open":
+        notes.append("fingers are relative to the mean hand of SMPL-X: the open body's relaxed hand stands in for it")
     return suited
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ..headless.console import say
+from ..console import say
 from ..link.connection import stop_backend
 from . import preferences
 from .diagnosis import Check, report_text

@@ -10,11 +10,11 @@ from bpy.props import EnumProperty, FloatProperty, IntProperty, StringProperty
 
 from ...backend.motion.body_file import load_body
 from ...backend.protocol import Person
+from ..link.capturing import CapturedTakes, FoundPeople, capture_takes, find_people
 from ..scene.build import BuiltScene, build_scene
 from ..setup import preferences
 from ..texts import count_frames, count_people, duration, sentence
 from . import activity, thumbnails
-from .capturing import CapturedTakes, FoundPeople, capture_takes, find_people
 from .job_operator import JobOperator, Result, Work
 from .plan import Plan, named_target, plan_capture, plan_selection, remember_source, scan_key, wanted_rate
 from .properties import PART_ITEMS

@@ -6,7 +6,7 @@ from typing import Any
 import bpy
 
 from ...backend.protocol import Code, Event
-from ..headless.console import Interrupts, ProgressLines
+from ..console import Interrupts, ProgressLines
 from ..jobs import TICK, Cancelled, Job, Report
 from ..link.service import backend_error
 from ..setup import preferences

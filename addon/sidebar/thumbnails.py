@@ -4,7 +4,7 @@ from typing import Any
 
 import bpy.utils.previews
 
-from .capturing import FoundPeople
+from ..link.capturing import FoundPeople
 
 _icons: Any = None
 _found: FoundPeople | None = None

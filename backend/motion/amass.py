@@ -70,12 +70,13 @@ def save_amass(take: Take, path: Path, hands_mean: NDArray[np.floating[Any]] | N
     partial.replace(path)
 
 
-def from_amass(data: Mapping[str, Any], frame_rate: float | None) -> Take:
+def from_amass(data: Mapping[str, Any], frame_rate: float | None, source: str = "AMASS") -> Take:
     """A take from the arrays of an AMASS file, of SMPL-X, SMPL-H or SMPL. What it has no joints for was not seen.
 
     Args:
         data: by their names.
         frame_rate: frames a second, if the file does not say them.
+        source: what the take is called after.
 
     Raises:
         TakeError: a key is missing or has a wrong shape.
@@ -103,7 +104,7 @@ def from_amass(data: Mapping[str, Any], frame_rate: float | None) -> Take:
     if "flat_hand_mean" in data:
         known["flat_hand_mean"] = bool(data["flat_hand_mean"])
     times = np.arange(len(poses)) / rate
-    return take_from_elsewhere(joints.reshape(-1, 165), data["trans"], times, rate, source="AMASS", **known)
+    return take_from_elsewhere(joints.reshape(-1, 165), data["trans"], times, rate, source=source, **known)
 
 
 def _joined(data: Mapping[str, Any]) -> Mapping[str, Any]:

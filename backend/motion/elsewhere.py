@@ -51,7 +51,9 @@ def asked_rate(frame_rate: float | None) -> float:
         TakeError: nobody gave it, or it is none.
     """
     if frame_rate is None:
-        raise TakeError("'mocap_frame_rate' is missing: give the frames a second of the source with --frame-rate FPS")
+        raise TakeError(
+            "'mocap_frame_rate' is missing: give the source's frames a second (--frame-rate; in Blender: Frame Rate)"
+        )
     if not 0 < frame_rate < np.inf:
         raise TakeError(f"the frames a second must be a positive number, got {frame_rate}")
     return frame_rate

@@ -149,7 +149,9 @@ def load_take(file: Path | BinaryIO, frame_rate: float | None = None) -> Take:
     except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise TakeError(f"{name} is not a readable take (.npz without pickle): {error}") from error
     try:
-        return from_amass(data, frame_rate) if "format_version" not in data else _from_own(data)
+        if "format_version" in data:
+            return _from_own(data)
+        return from_amass(data, frame_rate, file.stem if isinstance(file, Path) else "AMASS")
     except TakeError as error:
         raise TakeError(f"{name}: {error}") from None
 

@@ -142,7 +142,7 @@ class Worker:
             print(text, file=sys.stderr, flush=True)
 
     def _obituary(self, code: int) -> str:
-        how = f"with code {code}" if code >= 0 else f"by signal {signal.Signals(-code).name}"
+        how = f"with code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
         why = " (often for lack of memory)" if code == -9 else ""
         last = next((line.strip() for line in reversed(self._log) if line.strip()), "")
         said = f"; its last words were: {last[:LAST_WORDS]}" if last else ""

@@ -57,10 +57,16 @@ def test_range_is_in_source_frames_with_the_end_included(clip, start, end, step,
     np.testing.assert_allclose([frame.time for frame in frames], np.array(expected) / 30, atol=1e-4)
 
 
-@pytest.mark.parametrize(("start", "end"), [(24, None), (30, 40), (0, 24)])
+@pytest.mark.parametrize(("start", "end"), [(24, None), (30, 40)])
 def test_range_outside_names_what_was_asked_and_what_there_is(clip, start, end):
     with pytest.raises(VideoError, match=rf"frames {start} to .*asked.*has frames 0 to 23"):
         open_source(clip, start=start, end=end)
+
+
+def test_range_that_ends_after_the_source_ends_with_it(clip):
+    source = open_source(clip, start=20, end=250)
+    assert [frame.index for frame in source] == [20, 21, 22, 23]
+    assert source.notes == [f"{clip.name} has 24 frames: it ends before the range that was asked for"]
 
 
 def test_range_outside_is_found_while_reading_when_the_container_does_not_count(clip_frames, tmp_path, write_video):

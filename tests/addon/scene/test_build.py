@@ -1,5 +1,7 @@
 """Open the scene as an animator would and measure it against the take."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -272,3 +274,9 @@ def test_a_body_that_does_not_fit_leaves_nothing_behind(make_take, body):
         assert (scene.frame_end, scene.render.resolution_x, scene.render.fps) == (99, 1234, 24)
         assert bpy.context.view_layer.objects.active.name == "Mine"
     build([make_take(frames=3)], body)
+
+
+def test_fingers_from_the_mean_hand_of_smplx_are_told_of_on_the_open_body(make_take, body):
+    take = replace(make_take(person=1), flat_hand_mean=False)
+    assert any("mean hand of SMPL-X" in note for note in build([take], body).notes)
+    assert not any("mean hand" in note for note in build([make_take(person=2)], body).notes)

@@ -89,8 +89,8 @@ def test_an_armature_that_cannot_take_motion_is_refused_before_anything_runs(cli
 
 
 def test_a_frame_rate_that_was_changed_during_the_capture_is_kept(clip, make_take):
+    from pose2pose.addon.link.capturing import CapturedTakes
     from pose2pose.addon.sidebar.capture_operators import build
-    from pose2pose.addon.sidebar.capturing import CapturedTakes
     from pose2pose.addon.sidebar.plan import plan_capture
 
     settings().filepath = str(clip)

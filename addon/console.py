@@ -9,8 +9,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import TextIO
 
-from ...backend.protocol import Event, Loading, Progress, Queued
-from ..texts import duration, stage_words, unit_of
+from ..backend.protocol import Event, Loading, Progress, Queued
+from .texts import duration, stage_words, unit_of
 
 LINE_SECONDS = 5.0
 """Between two lines of progress where lines cannot be rewritten."""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pose2pose.addon.headless.console import Interrupts, ProgressLines
+from pose2pose.addon.console import Interrupts, ProgressLines
 from pose2pose.backend.protocol import Loading, Progress
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from ...backend.motion.take import Take, load_take
 from ...backend.protocol import CaptureRequest, Done, Event, Loading, Selection
 from ..jobs import Cancelled, Report
-from ..link import client
-from ..link.connection import Connection
+from . import client
+from .connection import Connection
 
 STARTING = Loading("Starting the backend")
 """Reported first: until the backend answers, nobody else can say anything."""
