@@ -142,8 +142,16 @@ class Worker:
             print(text, file=sys.stderr, flush=True)
 
     def _obituary(self, code: int) -> str:
-        how = f"with code {code}" if code >= 0 else f"by signal {-code} ({signal.strsignal(-code)})"
+        how = f"with code {code}" if code >= 0 else f"by signal {_name(-code)}"
         why = " (often for lack of memory)" if code == -9 else ""
         last = next((line.strip() for line in reversed(self._log) if line.strip()), "")
         said = f"; its last words were: {last[:LAST_WORDS]}" if last else ""
         return f"The process for captures ended {how}{why}{said}."
+
+
+def _name(number: int) -> str:
+    """A signal's name; its number where it has none, as real-time signals."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
