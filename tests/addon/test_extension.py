@@ -69,7 +69,8 @@ def test_every_module_is_python_3_11(extension: Path) -> None:
 
 
 def test_zip_is_valid(extension: Path, tmp_path: Path) -> None:
-    run(TOOL, "validate", extension, home=tmp_path)
+    said = run(TOOL, "validate", extension, home=tmp_path)
+    assert "Success" in said
 
 
 def test_from_installation_to_removal(extension: Path, clip: Path, backend_python: Path, tmp_path: Path) -> None:
