@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..poses import rotation_vectors_to_matrices
 from .face_points import (
     BROWS,
     LOWER_INNER_LIP,
@@ -19,6 +18,7 @@ from .face_points import (
     UPPER_LIDS,
     FaceSurface,
 )
+from .poses import rotation_vectors_to_matrices
 from .randomness import chance, normal, uniform
 
 MAX_JAW = math.radians(30)

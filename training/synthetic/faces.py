@@ -10,9 +10,9 @@ from ...backend.body.layer import BodyLayer
 from ...backend.model.mediapipe import FACE_SIZE
 from ...backend.motion.body_file import BodyFile
 from ...backend.motion.skeleton import JAW, JOINT_INDEX
-from ..poses import rotation_vectors_to_matrices
 from .appearance import sample_appearance
 from .camera import Camera
+from .poses import rotation_vectors_to_matrices
 from .randomness import normal, uniform
 from .regions import body_regions
 from .renderer import render

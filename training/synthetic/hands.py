@@ -11,10 +11,10 @@ from ...backend.body.layer import BodyLayer
 from ...backend.model.mediapipe import HAND_SIZE
 from ...backend.motion.body_file import BodyFile
 from ...backend.motion.skeleton import JOINT_INDEX, RIGHT_HAND
-from ..poses import rotation_vectors_to_matrices
 from .appearance import sample_appearance
 from .camera import Camera
 from .hand_poses import hand_axes, rotation_about, sample_hand_poses
+from .poses import rotation_vectors_to_matrices
 from .randomness import chance, normal, uniform
 from .rasterizer import visible
 from .regions import ARM, SLEEVED, body_regions

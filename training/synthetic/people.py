@@ -10,10 +10,10 @@ from ...backend.body.layer import BodyLayer
 from ...backend.model.rotation import mirror_rotations
 from ...backend.motion.body_file import BodyFile
 from ...backend.motion.skeleton import JAW, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
-from ..poses import sample_poses
 from .appearance import sample_appearance
 from .camera import Camera, frame_points
 from .hand_poses import hand_axes, rotation_about, sample_hand_poses
+from .poses import sample_poses
 from .randomness import chance, choice, normal, uniform
 from .rasterizer import visible
 from .regions import body_regions

@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..backend.body.joints import LEFT_MCP, POINT_INDEX, RIGHT_MCP
+from ...backend.body.joints import LEFT_MCP, POINT_INDEX, RIGHT_MCP
 
 FACE = slice(0, 5)
 """Nose, eyes and ears among the COCO points."""

@@ -10,8 +10,8 @@ from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.model.body import BodyBranch
 from pose2pose.backend.model.presets import build_open_body
 from pose2pose.backend.motion.body_file import load_body
-from pose2pose.training.body_features import SeenPeople, train_on_features, validate_on_renders
-from pose2pose.training.keypoints import sample_keypoints
+from pose2pose.training.open_preset.body_features import SeenPeople, train_on_features, validate_on_renders
+from pose2pose.training.open_preset.keypoints import sample_keypoints
 
 STANDING = torch.eye(3).expand(1, 22, 3, 3)
 

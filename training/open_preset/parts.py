@@ -18,7 +18,7 @@ HELD_OUT_EVERY = 10
 def parse_options(name: str, arguments: list[str] | None, *, renders: int, seconds: float) -> argparse.Namespace:
     """The command line of a part's script; the number of pictures and the training time have defaults."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m pose2pose.training.{name}",
+        prog=f"python -m pose2pose.training.open_preset.{name}",
         description=f"Train the {name} branch of the preset `open` on rendered pictures.",
     )
     parser.add_argument("--trunk", type=Path, help="pretrained network, safetensors (default: random weights)")
@@ -65,7 +65,7 @@ def header(part: str, body: str, options: argparse.Namespace, metrics: dict[str,
         "body": body,
         "license": f"Apache-2.0 (MediaPipe's {part} landmark network, Google) and CC0-1.0 (head)",
         "training_data": f"{options.renders} rendered {part}s of the body '{body}'; no real pictures",
-        "command": f"python -m pose2pose.training.{part} --renders {options.renders} --seconds {options.seconds:g}",
+        "command": f"python -m {__package__}.{part} --renders {options.renders} --seconds {options.seconds:g}",
         "seed": str(options.seed),
         "seconds": f"{options.seconds:g}",
         "metrics": json.dumps({name: round(value, 3) for name, value in metrics.items()}),

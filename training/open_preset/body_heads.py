@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..backend.body.joints import COCO17, FEET6, LEFT_MCP, LIMBS12, POINT_NAMES, RIGHT_MCP
-from ..backend.body.layer import BodyLayer
-from ..backend.model.body import BodyBranch
-from ..backend.model.position import CenterNetPositionNet, palm_vector
+from ...backend.body.joints import COCO17, FEET6, LEFT_MCP, LIMBS12, POINT_NAMES, RIGHT_MCP
+from ...backend.body.layer import BodyLayer
+from ...backend.model.body import BodyBranch
+from ...backend.model.position import CenterNetPositionNet, palm_vector
+from ..metrics import mpjpe, pa_mpjpe
 from .clock import optimize
 from .keypoints import KeypointSamples, project, sample_keypoints
-from .metrics import mpjpe, pa_mpjpe
 
 LOSS_WEIGHTS = {"rotation": 1.0, "points": 8.0, "depth": 2.0, "projection": 2.0, "betas": 0.02}
 BATCH = 256

@@ -15,10 +15,10 @@ from pose2pose.backend.model.movenet import build_thunder
 from pose2pose.backend.model.presets import build_open_body
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.weights import load_part
-from pose2pose.training import body as training
-from pose2pose.training.body_heads import body_losses, measure, predict, weighted_sum
-from pose2pose.training.clock import optimize
-from pose2pose.training.keypoints import sample_keypoints
+from pose2pose.training.open_preset import body as training
+from pose2pose.training.open_preset.body_heads import body_losses, measure, predict, weighted_sum
+from pose2pose.training.open_preset.clock import optimize
+from pose2pose.training.open_preset.keypoints import sample_keypoints
 
 
 @pytest.fixture(scope="module")

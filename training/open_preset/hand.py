@@ -1,6 +1,7 @@
-"""Train the hand branch of the preset `open`: from the hand network's points and features to finger rotations.
+r"""Train the hand branch of the preset `open`: from the hand network's points and features to finger rotations.
 
-    python -m pose2pose.training.hand --trunk hand.safetensors --panoramas panoramas.npz --seconds 600 -o hand_run
+    python -m pose2pose.training.open_preset.hand \
+        --trunk hand.safetensors --panoramas panoramas.npz --seconds 600 -o hand_run
 
 Renders right hands once, runs the frozen pretrained network on them, and trains the RotationNet (paper section 3.2) on
 its 21 points and the features pooled there. The renders stay in the folder and serve later runs.
@@ -8,17 +9,17 @@ its 21 points and the features pooled there. The renders stay in the folder and 
 
 import torch
 
-from ..backend.model.hand import HandBranch
-from ..backend.model.presets import preset
-from ..backend.motion.body_file import load_body
-from ..backend.weights import part_path, save_part
+from ...backend.model.hand import HandBranch
+from ...backend.model.presets import preset
+from ...backend.motion.body_file import load_body
+from ...backend.weights import part_path, save_part
+from ..synthetic.hand_poses import hand_axes
+from ..synthetic.hands import HandSampler
+from ..synthetic.scenery import Scenery
+from ..synthetic.shards import render_shards
 from .clock import progress
 from .hand_head import FingerModel, Observations, drop_features, evaluate, mean_rotations, observe, train_head
 from .parts import header, held_out, load_trunk, parse_options, remembered
-from .synthetic.hand_poses import hand_axes
-from .synthetic.hands import HandSampler
-from .synthetic.scenery import Scenery
-from .synthetic.shards import render_shards
 
 MIN_PRESENCE = 0.1
 """The capture ignores hands that the network does not see; training does too."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..backend.body.joints import COCO17
-from ..backend.body.layer import BodyLayer
+from ...backend.body.joints import COCO17
+from ...backend.body.layer import BodyLayer
+from ..synthetic.poses import rotation_vectors_to_matrices, sample_poses
 from .detector import detect, face_turned_away, mark_points, sample_palms, sample_truncation, visible_box
-from .poses import rotation_vectors_to_matrices, sample_poses
 
 _BETA_SPREAD = 0.9
 

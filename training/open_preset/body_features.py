@@ -13,13 +13,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..backend.body.layer import BodyLayer
-from ..backend.model.body import BodyBranch, ProjectedFeatures
+from ...backend.body.layer import BodyLayer
+from ...backend.model.body import BodyBranch, ProjectedFeatures
+from ..synthetic.people import PeopleSampler
 from .body_heads import Prediction, body_losses, encode, keypoint_position, measure, predict, weighted_sum
 from .clock import optimize
 from .detector import sample_palms
 from .keypoints import KeypointSamples, sample_keypoints
-from .synthetic.people import PeopleSampler
 
 BATCH = 128
 """Rendered people and, as many again, keypoints alone."""

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..backend.body.joints import RIGHT_HAND21
-from ..backend.body.layer import BodyLayer
-from ..backend.model.hand import HandBranch, hand_vector
-from ..backend.model.pooling import MapPooling
-from ..backend.model.position import Positions
-from ..backend.motion.skeleton import RIGHT_HAND
+from ...backend.body.joints import RIGHT_HAND21
+from ...backend.body.layer import BodyLayer
+from ...backend.model.hand import HandBranch, hand_vector
+from ...backend.model.pooling import MapPooling
+from ...backend.model.position import Positions
+from ...backend.motion.skeleton import RIGHT_HAND
+from ..metrics import mpjpe, pa_mpjpe
+from ..synthetic.hand_poses import HandAxes, sample_hand_poses
+from ..synthetic.hands import random_rotations
+from ..synthetic.randomness import chance, normal, uniform
+from ..synthetic.shards import read_shard
 from .clock import optimize
-from .metrics import mpjpe, pa_mpjpe
-from .synthetic.hand_poses import HandAxes, sample_hand_poses
-from .synthetic.hands import random_rotations
-from .synthetic.randomness import chance, normal, uniform
-from .synthetic.shards import read_shard
 
 BATCH = 256
 LEARNING_RATE = 1e-3

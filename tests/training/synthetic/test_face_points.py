@@ -9,8 +9,7 @@ from pose2pose.backend.model.face import align_points
 from pose2pose.backend.model.presets import preset
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.weights import load_part, part_path
-from pose2pose.training.face_head import FaceModel, fit_frame, jaw_degrees, train_head
-from pose2pose.training.poses import rotation_vectors_to_matrices
+from pose2pose.training.open_preset.face_head import FaceModel, fit_frame, jaw_degrees, train_head
 from pose2pose.training.synthetic.face_points import (
     IBUG,
     LOWER_INNER_LIP,
@@ -22,6 +21,7 @@ from pose2pose.training.synthetic.face_points import (
 )
 from pose2pose.training.synthetic.face_variation import personalize, sample_faces
 from pose2pose.training.synthetic.faces import FaceRenderer
+from pose2pose.training.synthetic.poses import rotation_vectors_to_matrices
 from pose2pose.training.synthetic.scenery import Scenery
 
 STILL, REST = torch.eye(3)[None], torch.zeros(1, 10)

@@ -10,7 +10,7 @@ from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.motion.body_file import BodyFile, load_body
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, forward_kinematics
-from pose2pose.training.poses import (
+from pose2pose.training.synthetic.poses import (
     UPPER_BODY,
     PoseLibraryError,
     load_pose_library,

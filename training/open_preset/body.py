@@ -1,6 +1,7 @@
-"""Train the body branch of the preset `open`: keypoints from motion capture first, pictures of rendered people second.
+r"""Train the body branch of the preset `open`: keypoints from motion capture first, pictures of rendered people second.
 
-    python -m pose2pose.training.body --poses pose_library_10k.npz motion_30fps.npz --seconds 1000 -o body_run
+    python -m pose2pose.training.open_preset.body \
+        --poses pose_library_10k.npz motion_30fps.npz --seconds 1000 -o body_run
 
 The first stage needs no pictures. Random poses are projected, the keypoints get a detector's errors, and the depth
 head, the RotationNet and the shape head learn to undo the projection (paper sections 3.1 and 4). The second stage,
@@ -18,17 +19,17 @@ from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
-from ..backend.body.layer import BodyLayer
-from ..backend.model.body import BodyBranch
-from ..backend.model.presets import build_open_body
-from ..backend.motion.body_file import BodyFile, load_body
-from ..backend.weights import load_part, part_path, save_part
+from ...backend.body.layer import BodyLayer
+from ...backend.model.body import BodyBranch
+from ...backend.model.presets import build_open_body
+from ...backend.motion.body_file import BodyFile, load_body
+from ...backend.weights import load_part, part_path, save_part
+from ..synthetic.people import PeopleSampler
+from ..synthetic.poses import load_pose_library, straighten_legs
+from ..synthetic.scenery import Scenery
 from .body_features import SeenPeople, look_at_people, train_on_features, validate_on_renders
 from .body_heads import keypoint_position, train_on_keypoints, validate
 from .clock import progress
-from .poses import load_pose_library, straighten_legs
-from .synthetic.people import PeopleSampler
-from .synthetic.scenery import Scenery
 
 HELD_OUT_EVERY = 20
 """Every so many poses of a library one is kept for validation."""
@@ -102,7 +103,7 @@ def metadata(body: BodyFile, metrics: dict[str, float]) -> dict[str, str]:
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m pose2pose.training.body", description=(__doc__ or "").split(":")[0]
+        prog="python -m pose2pose.training.open_preset.body", description=(__doc__ or "").split(":")[0]
     )
     parser.add_argument("--poses", type=Path, nargs="+", required=True, help="pose libraries, .npz with rotvec_i16")
     parser.add_argument("--start", type=Path, help="weights of a body branch to go on from (default: a fresh start)")

@@ -7,8 +7,8 @@ from pose2pose.backend.body.joints import COCO17, POINT_INDEX
 from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.model.position import palm_vector
 from pose2pose.backend.motion.body_file import load_body
-from pose2pose.training.detector import face_turned_away, mark_points, visible_box
-from pose2pose.training.keypoints import KeypointSamples, project, sample_keypoints, sample_views
+from pose2pose.training.open_preset.detector import face_turned_away, mark_points, visible_box
+from pose2pose.training.open_preset.keypoints import KeypointSamples, project, sample_keypoints, sample_views
 
 
 @pytest.fixture(scope="module")

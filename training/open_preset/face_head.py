@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from ..backend.body.layer import BodyLayer
-from ..backend.model.face import LandmarkFaceBranch, align_points
-from ..backend.motion.skeleton import JAW
+from ...backend.body.layer import BodyLayer
+from ...backend.model.face import LandmarkFaceBranch, align_points
+from ...backend.motion.skeleton import JAW
+from ..synthetic.face_points import FaceSurface
+from ..synthetic.face_variation import FaceSamples, sample_faces
 from .clock import optimize
-from .synthetic.face_points import FaceSurface
-from .synthetic.face_variation import FaceSamples, sample_faces
 
 BATCH = 256
 LEARNING_RATE = 1e-3

@@ -1,6 +1,7 @@
-"""Train the face branch of the preset `open`: from the face network's landmarks to jaw rotation and expression.
+r"""Train the face branch of the preset `open`: from the face network's landmarks to jaw rotation and expression.
 
-    python -m pose2pose.training.face --trunk face.safetensors --panoramas panoramas.npz --seconds 240 -o face_run
+    python -m pose2pose.training.open_preset.face \
+        --trunk face.safetensors --panoramas panoramas.npz --seconds 240 -o face_run
 
 Renders a few neutral faces, on which the frozen pretrained network shows where its 468 points lie on the body. From
 then on the body itself moves them, and the head (paper section 3.3) learns from their places in a frame free of the
@@ -9,17 +10,17 @@ head's pose.
 
 import torch
 
-from ..backend.model.face import LandmarkFaceBranch
-from ..backend.model.presets import preset
-from ..backend.motion.body_file import load_body
-from ..backend.weights import part_path, save_part
+from ...backend.model.face import LandmarkFaceBranch
+from ...backend.model.presets import preset
+from ...backend.motion.body_file import load_body
+from ...backend.weights import part_path, save_part
+from ..synthetic.face_points import FaceSurface, bind_landmarks
+from ..synthetic.face_variation import sample_faces
+from ..synthetic.faces import FaceRenderer
+from ..synthetic.scenery import Scenery
 from .clock import progress
 from .face_head import FaceModel, evaluate, fit_frame, train_head
 from .parts import header, load_trunk, parse_options
-from .synthetic.face_points import FaceSurface, bind_landmarks
-from .synthetic.face_variation import sample_faces
-from .synthetic.faces import FaceRenderer
-from .synthetic.scenery import Scenery
 
 FRAME_FACES, HELD_OUT_FACES = 8192, 4096
 

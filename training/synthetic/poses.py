@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backend.motion.body_file import BodyFile
-from ..backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
-from ..backend.motion.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
+from ...backend.motion.body_file import BodyFile
+from ...backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from ...backend.motion.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
 
 BODY_JOINT_COUNT = 22
 UPPER_BODY = tuple(range(JOINT_INDEX["neck"], BODY_JOINT_COUNT))

@@ -8,8 +8,8 @@ from pose2pose.backend.model.hand import hand_vector
 from pose2pose.backend.model.presets import preset
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.weights import load_part
-from pose2pose.training import face, face_head, hand, hand_head
-from pose2pose.training.parts import remembered
+from pose2pose.training.open_preset import face, face_head, hand, hand_head
+from pose2pose.training.open_preset.parts import remembered
 from pose2pose.training.synthetic.hand_poses import hand_axes, sample_hand_poses
 
 

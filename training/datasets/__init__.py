@@ -1,0 +1,1 @@
+"""Data sets in their published layouts, all read as the one `Sample`."""
