@@ -13,7 +13,8 @@ from scipy.ndimage import median_filter
 
 from .body.joints import COCO17
 from .body.layer import BodyLayer
-from .confidence import joint_confidence
+from .confidence import Calibration, joint_confidence
+from .face_neutral import without_rest
 from .frames import Source
 from .model.camera import solve_translation
 from .motion.body_file import BodyFile
@@ -58,6 +59,7 @@ def assemble_take(
     layer: BodyLayer,
     weights: str,
     refined: bool,
+    calibration: Calibration | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Take | None:
     """Make the take of one person.
@@ -69,6 +71,7 @@ def assemble_take(
         layer: the same, on the CPU.
         weights: name of the weights, for the record.
         refined: whether to fit the motion to the keypoints over time.
+        calibration: how the weights' scores become confidence; None leaves them as they are.
         progress: called with frames done and in all while refining.
 
     Returns:
@@ -78,10 +81,10 @@ def assemble_take(
         return None
     rows = slice(0, int(np.flatnonzero(seen.filled)[-1]) + 1)
     raw = _raw_motion(seen, rows, layer)
-    shown = _with_bridged_parts(raw, seen, rows)
+    shown = _with_bridged_parts(raw, seen, rows, body)
     if refined:
         shown = _refined(shown, seen, rows, layer, progress)
-    return _take(shown, raw, seen, rows, source, body, weights)
+    return _take(shown, raw, seen, rows, source, body, weights, calibration)
 
 
 def _raw_motion(seen: Observations, rows: slice, layer: BodyLayer) -> Motion:
@@ -127,8 +130,11 @@ def steady_translation(trans: Array, known: NDArray[np.bool_], times: Array) -> 
     return bridge_values(trans, steady, times) if steady.any() else bridged
 
 
-def _with_bridged_parts(motion: Motion, seen: Observations, rows: slice) -> Motion:
-    """Hands and face keep what was last seen of them until they are seen again; nothing seen at all is left."""
+def _with_bridged_parts(motion: Motion, seen: Observations, rows: slice, body: BodyFile) -> Motion:
+    """Hands and face keep what was last seen of them until they are seen again; nothing seen at all is left.
+
+    Expressions are measured from the person's own resting face.
+    """
     times, found = seen.track.times[rows], seen.found[rows]
     rotations, expression = motion.rotations.copy(), motion.expression
     for side, fingers in enumerate((LEFT_HAND, RIGHT_HAND)):
@@ -138,7 +144,7 @@ def _with_bridged_parts(motion: Motion, seen: Observations, rows: slice) -> Moti
     present = found & (seen.face_scores[rows] >= PRESENT)
     if present.any():
         rotations[:, JAW : JAW + 1] = bridge_rotations(rotations[:, JAW : JAW + 1], present, times)
-        expression = bridge_values(expression, present, times)
+        expression = bridge_values(without_rest(expression, present, times, body), present, times)
     return Motion(rotations=rotations, trans=motion.trans, betas=motion.betas, expression=expression)
 
 
@@ -170,7 +176,14 @@ def _refined(
 
 
 def _take(
-    motion: Motion, raw: Motion, seen: Observations, rows: slice, source: Source, body: BodyFile, weights: str
+    motion: Motion,
+    raw: Motion,
+    seen: Observations,
+    rows: slice,
+    source: Source,
+    body: BodyFile,
+    weights: str,
+    calibration: Calibration | None,
 ) -> Take:
     rest = body.rest_joints(motion.betas)
     joints = forward_kinematics(motion.rotations, rest)[0] + motion.trans[:, None]
@@ -190,7 +203,7 @@ def _take(
         frames=seen.track.frames[rows],
         joints_cam=joints.astype(np.float32),
         joints_img=lens.project(joints).astype(np.float32),
-        confidence=joint_confidence(scores, hands, face).astype(np.float32),
+        confidence=joint_confidence(scores, hands, face, calibration).astype(np.float32),
         boxes=seen.track.boxes[rows].astype(np.float32),
         focal=lens.focal_xy,
         principal_point=lens.principal_point,

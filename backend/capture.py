@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from .assembly import assemble_take
 from .body.joints import COCO17
 from .body.layer import BodyLayer
+from .confidence import Calibration, read_calibration
 from .conventions import settle
 from .crops import CropTransform, crop, crop_transform
 from .equipment import Networks, load_body_file, load_detector, load_networks
@@ -153,7 +154,9 @@ def capture(
     for person in seen:
         person.keep_parts(parts, body_file.hands_mean)
     with clock("refine"):
-        takes = _assemble(seen, source, body_file, networks.identity, refined=refine, progress=progress)
+        takes = _assemble(
+            seen, source, body_file, networks.identity, _calibration(networks), refined=refine, progress=progress
+        )
     stopped = not all(person.filled.all() for person in seen)
     if not takes and not stopped:
         raise CaptureError(f"people were detected in {source.path}, but never clearly enough for a take")
@@ -245,6 +248,7 @@ def _assemble(
     source: Source,
     body: BodyFile,
     weights: str,
+    calibration: Calibration,
     *,
     refined: bool,
     progress: Report | None,
@@ -254,11 +258,23 @@ def _assemble(
     meter = Meter(progress, stage="refine", total=sum(int(p.filled.sum()) for p in seen), people=len(seen))
     takes = [
         assemble_take(
-            person, source, body=body, layer=layer, weights=weights, refined=refined, progress=_counted(meter)
+            person,
+            source,
+            body=body,
+            layer=layer,
+            weights=weights,
+            refined=refined,
+            calibration=calibration,
+            progress=_counted(meter),
         )
         for person in seen
     ]
     return [take for take in takes if take is not None]
+
+
+def _calibration(networks: Networks) -> Calibration:
+    """How the scores of the weights that are used become confidence."""
+    return read_calibration((file.metadata for file in networks.files), networks.preset)
 
 
 def _counted(meter: Meter) -> Callable[[int, int], None]:

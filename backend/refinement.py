@@ -1,10 +1,10 @@
 """Refinement of a whole take: the body is moved until its joints lie on the detected points, smoothly over time.
 
 The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
-optimized together (Adam on 6D rotations): the projected COCO points against the detected ones, weighted by their
-scores; a robust pull to the network's rotations, which saturates so that a flipped frame gives way to its
-neighbors; the accelerations of the joints; and a weak wish for straight knees, since the bend of a standing leg
-hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
+optimized together (Adam on 6D rotations): the projected COCO points, moved to where people mark them (`marks.py`),
+against the detected ones, weighted by their scores; a robust pull to the network's rotations, which saturates so that a
+flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for straight knees, since the
+bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from .body.joints import COCO17
 from .body.layer import BodyLayer
+from .body.marks import marked
 from .model.camera import project
 from .model.rotation import matrix_from_6d
 from .motion.skeleton import JOINT_INDEX
@@ -33,9 +34,12 @@ WINDOW = 200
 """Frames optimized at once."""
 OVERLAP = 30
 """Frames at a window's end that only give context and are optimized again by the next window."""
-STEPS = 200
+STEPS = 300
 ROTATION_RATE = 0.01
 TRANSLATION_RATE = 0.02
+ADAM_MEMORY = (0.9, 0.9)
+"""Of gradients and of their squares. The squares' usual 0.999 outlasts the whole descent: its first, steep steps would
+keep all later ones short."""
 STEADY_FRAMES = 5
 """Frames of the median filter that takes flips out of the starting point."""
 STEADY_ROTATION = 0.03
@@ -88,10 +92,10 @@ class Weights:
     pull: float = 0.5
     pull_saturation: float = 0.25
     """Squared 6D distance beyond which the pull to the network's rotation fades."""
-    straight_knees: float = 3.0
+    straight_knees: float = 1.5
     straight_saturation: float = 0.25
     """Squared 6D distance beyond which a knee counts as bent on purpose and is let go."""
-    joint_acceleration: float = 25.0
+    joint_acceleration: float = 40.0
     """On joints relative to the pelvis, (meters per squared reference step)^2; more would flatten fast motion."""
     root_acceleration: float = 1000.0
     """On the pelvis itself; depth is the least certain of all, and this is what steadies it."""
@@ -148,7 +152,9 @@ def _minimize(energy: _Energy, report: Callable[[float], None]) -> tuple[Array, 
     six.requires_grad_()
     trans.requires_grad_()
     optimizer = torch.optim.Adam(
-        [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}], fused=True
+        [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}],
+        betas=ADAM_MEMORY,
+        fused=True,
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, eta_min=1e-4)
     for step in range(STEPS):
@@ -218,7 +224,7 @@ class _Energy:
         return (pixels.amax(1) - pixels.amin(1)).amax(-1, keepdim=True).clamp_min(1.0)
 
     def _project(self, points: Tensor) -> Tensor:
-        return project(points[:, list(COCO17)], self.focal, self.principal_point)
+        return project(marked(points[:, list(COCO17)]), self.focal, self.principal_point)
 
     def _reprojection(self, points: Tensor) -> Tensor:
         error = (self._project(points) - self.keypoints).norm(dim=-1) / self.heights

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .motion.presence import SEEN
 from .motion.take import Take
 from .version import VERSION
 
@@ -109,4 +110,4 @@ def _person(track: Track, take: Take | None) -> dict[str, Any]:
 
 def _share(take: Take, joints: slice) -> float:
     """Of the frames, those in which a part was seen."""
-    return round(float((take.confidence[:, joints].mean(axis=1) >= 0.5).mean()), 3)
+    return round(float((take.confidence[:, joints].mean(axis=1) >= SEEN).mean()), 3)

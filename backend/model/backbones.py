@@ -11,7 +11,18 @@ import torch.nn.functional as F
 import torchvision  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
-RESNETS: dict[int, Callable[..., nn.Module]] = {18: torchvision.models.resnet18, 50: torchvision.models.resnet50}
+
+def _resnet10(weights: None) -> nn.Module:
+    """One block in each stage, for runs on a CPU; the paper has none of these."""
+    resnet: nn.Module = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])
+    return resnet
+
+
+RESNETS: dict[int, Callable[..., nn.Module]] = {
+    10: _resnet10,
+    18: torchvision.models.resnet18,
+    50: torchvision.models.resnet50,
+}
 
 
 class SameConv2d(nn.Conv2d):
@@ -67,12 +78,16 @@ class ResNetBackbone(nn.Module):
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, depth: int, pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET) -> None:
+    def __init__(
+        self, *, depth: int, pixels: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET, stride: int = 32
+    ) -> None:
         """Build the network with random weights.
 
         Args:
-            depth: 18 or 50.
+            depth: 18 or 50; 10 for runs on a CPU.
             pixels: mean and deviation of the red, green and blue pixels 0..1.
+            stride: pixels per cell of the feature map, 32, 16 or 8: below 32 the last stages keep the resolution, for
+                pictures that are smaller than the paper's. The weights have the same shapes.
 
         Raises:
             ValueError: for any other depth.
@@ -83,10 +98,26 @@ class ResNetBackbone(nn.Module):
         resnet = RESNETS[depth](weights=None)
         self.out_channels = int(resnet.fc.in_features)  # type: ignore[union-attr, arg-type]
         self.layers = nn.Sequential(*list(resnet.children())[:-2])
+        for stage in list(self.layers)[{32: 8, 16: 7, 8: 6}[stride] :]:
+            _keep_resolution(stage)
         self.register_buffer("mean", torch.tensor(pixels[0]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(pixels[1]).view(1, 3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
-        """(B,3,H,W) RGB 0..1 -> (B,512 or 2048,H/32,W/32); the pixels' mean and deviation are removed here."""
+        """(B,3,H,W) RGB 0..1 -> (B,512 or 2048,H/stride,W/stride); the pixels' mean and deviation are removed here."""
         features: Tensor = self.layers((images - self.mean) / self.std)
         return features
+
+    def stages(self, images: Tensor) -> tuple[Tensor, ...]:
+        """(B,3,H,W) RGB 0..1 -> the maps of the four stages, the last one as `forward` gives it."""
+        maps = [(images - self.mean) / self.std]
+        for layer in self.layers:
+            maps.append(layer(maps[-1]))
+        return tuple(maps[-4:])
+
+
+def _keep_resolution(stage: nn.Module) -> None:
+    """Take the stride of 2 out of a ResNet's stage."""
+    for module in stage.modules():
+        if isinstance(module, nn.Conv2d):
+            module.stride = (1, 1)

@@ -7,8 +7,9 @@ from torch import Tensor, nn
 
 from .boxes import Boxes
 from .layers import ResidualMLP
+from .mirror import Ask, ask_once
 from .pooling import ConvolvedPooling, MapPooling, Standardization
-from .position import CellGrid, Positions, keypoint_vector
+from .position import CellGrid, HandOn, Positions, as_found, keypoint_vector
 
 
 @dataclass(frozen=True)
@@ -137,19 +138,26 @@ class ProjectedFeatures(nn.Module):
 class PooledShapeNet(nn.Module):
     """The paper's betas and translation: global average pooling of F_b and one fully connected layer.
 
-    The translation starts 12 m before the camera, where a person fills the picture at a focal length of 1500.
+    Args:
+        channels: channels of F_b.
+        distance: meters before the camera where the translation starts; at the default a person fills the picture at
+            a focal length of 1500.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, distance: float = 12.0) -> None:
         super().__init__()
         self.linear = nn.Linear(channels, 13)
         with torch.no_grad():
             self.linear.bias.zero_()
-            self.linear.bias[12] = 12.0
+            self.linear.bias[12] = distance
 
     def forward(self, positions: Positions, geometry: Tensor, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """-> betas (B, 10), translation (B, 3) meters."""
-        out = self.linear(positions.maps[-1].mean((2, 3)))
+        return self.pooled(positions.maps[-1].mean((2, 3)))
+
+    def pooled(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C) means of F_b -> betas (B, 10), translation (B, 3) meters."""
+        out = self.linear(features)
         return out[:, :10], out[:, 10:]
 
 
@@ -201,6 +209,8 @@ class BodyBranch(nn.Module):
         features: `Positions`, MCP features -> the pooled part of v_b and v_m.
         rotation: geometry, features -> (B, 22, 3, 3).
         shape: `Positions`, geometry, features -> betas, translation or None.
+        hand_on: what all of these get of the positional pose; `position.as_found` lets gradients through.
+        ask: how `rotation` is asked: once, or about the person in a mirror as well.
     """
 
     def __init__(
@@ -212,6 +222,8 @@ class BodyBranch(nn.Module):
         features: nn.Module,
         rotation: nn.Module,
         shape: nn.Module,
+        hand_on: HandOn = as_found,
+        ask: Ask = ask_once,
     ) -> None:
         super().__init__()
         self.position = position
@@ -220,6 +232,8 @@ class BodyBranch(nn.Module):
         self.features = features
         self.rotation = rotation
         self.shape = shape
+        self.hand_on = hand_on
+        self.ask = ask
 
     def locate(self, images: Tensor) -> Positions:
         """(B, 3, 256, 192) pictures 0..1 -> the positional pose of the body."""
@@ -228,15 +242,16 @@ class BodyBranch(nn.Module):
 
     def predict_boxes(self, positions: Positions) -> tuple[Tensor, Tensor]:
         """Boxes (B, 3, 5) of left hand, right hand, face in the 512x384 picture and their scores (B, 3)."""
-        out: Boxes = self.boxes(positions)
+        out: Boxes = self.boxes(self.hand_on(positions))
         return out.boxes, out.scores
 
     def forward(self, positions: Positions, palms: Palms) -> BodyPose:
         """The rotational pose from the positional pose of the body and the palms."""
-        geometry = self.geometry(positions.points, positions.scores, palms.geometry)
-        features = self.features(positions, palms.features)
-        betas, translation = self.shape(positions, geometry, features)
-        return BodyPose(self.rotation(geometry, features), betas, translation)
+        known = self.hand_on(positions)
+        geometry = self.geometry(known.points, known.scores, palms.geometry)
+        features = self.features(known, palms.features)
+        betas, translation = self.shape(known, geometry, features)
+        return BodyPose(self.ask(self.rotation, geometry, features), betas, translation)
 
     def geometry(self, points: Tensor, scores: Tensor, palm_geometry: Tensor) -> Tensor:
         """(B, J, 3) points, (B, J) scores, (B, P) palms -> the geometry vector that rotation and shape take."""

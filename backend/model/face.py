@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softshrink
 
 from .layers import ResidualMLP
 from .pooling import Standardization
@@ -11,6 +12,11 @@ from .rotation import IDENTITY_6D, IDENTITY_ROWS, matrix_from_6d, matrix_from_ro
 
 OUTPUTS = 6 + 10
 """Six numbers for the jaw, ten for the expression."""
+
+
+AT_REST = 0.12
+"""Of the preset `open`: smaller coefficients are none, larger ones count from here. So much of an expression cannot be
+told from the proportions of somebody's face at rest."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +29,22 @@ class FacePose:
 
 
 class LinearFaceHead(nn.Module):
-    """The paper's head: one fully connected layer (section 3.3)."""
+    """The paper's head: one fully connected layer (section 3.3).
 
-    def __init__(self, channels: int) -> None:
+    Args:
+        channels: C.
+        rotations: R, the jaw's last.
+    """
+
+    def __init__(self, channels: int, rotations: int = 1) -> None:
         super().__init__()
-        self.linear = nn.Linear(channels, OUTPUTS)
+        self.linear = nn.Linear(channels, 6 * rotations + 10)
         _start_at_identity(self.linear)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C) -> rotations (B, 1, 3, 3), expression (B, 10)."""
+        """(B, C) -> rotations (B, R, 3, 3), expression (B, 10)."""
         out = self.linear(features)
-        return matrix_from_6d(out[:, None, :6]), out[:, 6:]
+        return matrix_from_6d(out[:, :-10].unflatten(1, (-1, 6))), out[:, -10:]
 
 
 class SplitFaceHead(nn.Module):
@@ -62,7 +73,8 @@ class PooledFaceBranch(nn.Module):
 
     Args:
         backbone: (B, 3, H, W) -> (B, C, h, w).
-        head: (B, C) -> rotations (B, R, 3, 3), the jaw's last, and expression (B, 10).
+        head: (B, C) -> rotations (B, R, 3, 3), the jaw's last, and expression (B, 10); one that refines takes both
+            as well.
         size: height and width of the crops in pixels.
     """
 
@@ -72,9 +84,14 @@ class PooledFaceBranch(nn.Module):
         self.head = head
         self.size = size
 
-    def forward(self, crops: Tensor) -> FacePose:
-        """(B, 3, H, W) crops 0..1 -> `FacePose` with scores of 1: whether there is a face at all is not predicted."""
-        rotations, expression = self.head(self.backbone(crops).mean((2, 3)))
+    def forward(self, crops: Tensor, *start: Tensor) -> FacePose:
+        """The face, with scores of 1: whether there is one at all is not predicted.
+
+        Args:
+            crops: (B, 3, H, W) 0..1.
+            start: rotations and expression, for a head that refines some.
+        """
+        rotations, expression = self.head(self.backbone(crops).mean((2, 3)), *start)
         return FacePose(rotations[:, -1], expression, expression.new_ones(len(expression)))
 
 
@@ -156,7 +173,7 @@ class LandmarkFaceBranch(nn.Module):
         aligned = align_points(points, self.canonical, self.rigidity)
         known = None if features is None else self.feature_statistics(features)
         out = self.head(self.point_statistics(aligned.flatten(1)), known)
-        return matrix_from_6d(out[:, :6]), out[:, 6:]
+        return matrix_from_6d(out[:, :6]), softshrink(out[:, 6:], AT_REST)
 
 
 FaceBranch = PooledFaceBranch | LandmarkFaceBranch
@@ -164,4 +181,5 @@ FaceBranch = PooledFaceBranch | LandmarkFaceBranch
 
 def _start_at_identity(linear: nn.Linear) -> None:
     with torch.no_grad():
-        linear.bias.copy_(torch.tensor(IDENTITY_6D + (0.0,) * 10))
+        rotations = (linear.out_features - 10) // 6
+        linear.bias.copy_(torch.tensor(IDENTITY_6D * rotations + (0.0,) * 10))

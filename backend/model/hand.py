@@ -6,12 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from .body import Palms
-from .position import Positions, palm_vector
+from .layers import ResidualMLP
+from .mediapipe import HandLandmarkNet
+from .pooling import Standardization
+from .position import HandOn, Positions, as_found, palm_vector
 from .rotation import mirror_rotations
 
 WRIST = 0
 MCP = (5, 9, 13, 17)
 """Index, middle, ring and pinky knuckles among the 21 points."""
+SMALLEST_PALM = 10.0
+"""Pixels; a unit for points that fall together."""
 
 
 @dataclass(frozen=True)
@@ -61,21 +66,55 @@ class HandEncoding(nn.Module):
         return hand_vector(points)
 
 
+class PointCorrector(nn.Module):
+    """What rendered hands teach beyond the published network's points, above all their depth.
+
+    Args:
+        points: P.
+        channels: length of the network's pooled features.
+        hidden: width.
+    """
+
+    def __init__(self, *, points: int, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.statistics = Standardization(channels)
+        self.mlp = ResidualMLP(3 * points, 3 * points, hidden, blocks=1, features=channels, feature_drop=0)
+        nn.init.zeros_(self.mlp.output.weight)
+
+    def forward(self, points: Tensor, pooled: Tensor) -> Tensor:
+        """(B, P, 3) points in pixels, (B, channels) -> the points where they should be; untrained, where they are."""
+        return self.correct(points, self.statistics(pooled))
+
+    def correct(self, points: Tensor, features: Tensor) -> Tensor:
+        """The same with standardized features."""
+        unit = (points[:, MCP] - points[:, :1]).norm(dim=2).mean(1).clamp_min(SMALLEST_PALM)[:, None, None]
+        relative = (points - points[:, :1]) / unit
+        corrected: Tensor = points + unit * self.mlp(relative.flatten(1), features).view_as(points)
+        return corrected
+
+
 class LandmarkPositionNet(nn.Module):
-    """PositionNet of the preset `open`: MediaPipe's hand network.
+    """PositionNet of the preset `open`: MediaPipe's hand network, corrected.
 
     Args:
         backbone: the pretrained `HandLandmarkNet`.
+        corrector: points, pooled features -> points.
     """
 
-    def __init__(self, *, backbone: nn.Module) -> None:
+    def __init__(self, *, backbone: HandLandmarkNet, corrector: PointCorrector) -> None:
         super().__init__()
         self.backbone = backbone
+        self.corrector = corrector
 
     def forward(self, images: Tensor) -> Positions:
         """(B, 3, 224, 224) crops 0..1 of right hands -> 21 points, z in crop pixels; all scores are the presence."""
-        maps = self.backbone(images)
-        return Positions(maps.points, maps.presence[:, None].expand(-1, maps.points.shape[1]), maps.features[:1])
+        return self.answer(self.backbone.early(images))
+
+    def answer(self, s16: Tensor) -> Positions:
+        """The same from the map of the network's early layers."""
+        maps = self.backbone.late(s16)
+        points = self.corrector(maps.points, maps.pooled)
+        return Positions(points, maps.presence[:, None].expand(-1, points.shape[1]), maps.features[:1])
 
 
 class CropPalms(nn.Module):
@@ -144,6 +183,7 @@ class HandBranch(nn.Module):
         palms: `HandPose`, boxes -> `Palms` for the body branch.
         size: height and width of the crops in pixels.
         mirrored_width: the sum of a point's x and its mirrored x, in pixels; None for the crops' width.
+        hand_on: what pooling and encoding get of the positional pose; `position.as_found` lets gradients through.
     """
 
     def __init__(
@@ -157,6 +197,7 @@ class HandBranch(nn.Module):
         palms: nn.Module,
         size: tuple[int, int],
         mirrored_width: float | None = None,
+        hand_on: HandOn = as_found,
     ) -> None:
         super().__init__()
         self.position = position
@@ -167,11 +208,18 @@ class HandBranch(nn.Module):
         self.palms = palms
         self.size = size
         self.mirrored_width = size[1] if mirrored_width is None else mirrored_width
+        self.hand_on = hand_on
 
-    def forward(self, crops: Tensor) -> HandPose:
-        """(B, 2, 3, H, W) crops of the left and the right hand as they are in the picture -> `HandPose`."""
+    def forward(self, crops: Tensor, *start: Tensor) -> HandPose:
+        """Both hands.
+
+        Args:
+            crops: (B, 2, 3, H, W) of the left and the right hand as they are in the picture.
+            start: (B, 2, 15, 3, 3) rotations, for a RotationNet that refines some.
+        """
         right = torch.stack([crops[:, 0].flip(-1), crops[:, 1]], dim=1).flatten(0, 1)
-        positions, features, rotations = self.right_hands(right)
+        mirrored_start = (torch.stack([mirror_rotations(s[:, 0]), s[:, 1]], dim=1).flatten(0, 1) for s in start)
+        positions, features, rotations = self.right_hands(right, *mirrored_start)
         points, scores = _pairs(positions.points), _pairs(positions.scores.mean(1))
         mirrored = torch.cat([self.mirrored_width - points[:, :1, :, :1], points[:, :1, :, 1:]], dim=3)
         sides = _pairs(rotations)
@@ -183,14 +231,15 @@ class HandBranch(nn.Module):
             maps=tuple(_pairs(part) for part in positions.maps),
         )
 
-    def right_hands(self, crops: Tensor) -> tuple[Positions, Tensor, Tensor]:
+    def right_hands(self, crops: Tensor, *start: Tensor) -> tuple[Positions, Tensor, Tensor]:
         """(B, 3, H, W) right hands -> positional pose, features (B, P, C), rotations (B, 15, 3, 3)."""
         positions: Positions = self.position(crops)
-        features = self.pooling(positions.maps, positions.points)
-        geometry = self.encoding(positions.points, positions.scores)
-        return positions, features, self.rotation(geometry, self.projection(features).flatten(1))
+        known = self.hand_on(positions)
+        features = self.pooling(known.maps, known.points)
+        geometry = self.encoding(known.points, known.scores)
+        return positions, features, self.rotation(geometry, self.projection(features).flatten(1), *start)
 
 
 def _pairs(values: Tensor) -> Tensor:
     """(2B, ...) left and right hands in turn -> (B, 2, ...)."""
-    return values.view(-1, 2, *values.shape[1:])
+    return values.view(len(values) // 2, 2, *values.shape[1:])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from .body import WeakCameraShapeNet
-from .position import Positions
+from .body import PooledShapeNet, WeakCameraShapeNet
+from .position import HandOn, Positions, as_found
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class PartOutput:
     Attributes:
         rotations: (B, R, 3, 3) local, the root's first and in camera axes; of a body without the hand joints of SMPL.
         betas: (B, 10).
-        translation: (B, 3) meters for a focal length of 5000 on the network's picture.
+        translation: (B, 3) meters for the focal length of the network's kind on its picture: 5000 of the authors'
+            release, 1500 of the paper (on a height of 256 pixels).
         expression: (B, 10) of a face, otherwise None.
         positions: the positional pose; None for a face.
     """
@@ -41,6 +42,7 @@ class LimbNet(nn.Module):
         rotation: geometry, features -> (B, R, 3, 3).
         shape: `Positions`, geometry, features -> betas, translation.
         size: height and width of the pictures in pixels.
+        hand_on: what all of these get of the positional pose; `position.as_found` lets gradients through.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class LimbNet(nn.Module):
         rotation: nn.Module,
         shape: nn.Module,
         size: tuple[int, int],
+        hand_on: HandOn = as_found,
     ) -> None:
         super().__init__()
         self.position = position
@@ -60,13 +63,15 @@ class LimbNet(nn.Module):
         self.rotation = rotation
         self.shape = shape
         self.size = size
+        self.hand_on = hand_on
 
     def forward(self, images: Tensor) -> PartOutput:
         """(B, 3, H, W) RGB 0..1, the body or the right hand in the middle."""
         positions: Positions = self.position(images)
-        geometry = self.encoding(positions.points, positions.scores)
-        features = self.pooling(positions.maps, positions.points).flatten(1)
-        betas, translation = self.shape(positions, geometry, features)
+        known = self.hand_on(positions)
+        geometry = self.encoding(known.points, known.scores)
+        features = self.pooling(known.maps, known.points).flatten(1)
+        betas, translation = self.shape(known, geometry, features)
         return PartOutput(self.rotation(geometry, features), betas, translation, positions=positions)
 
 
@@ -81,7 +86,7 @@ class HeadNet(nn.Module):
     """
 
     def __init__(
-        self, *, backbone: nn.Module, head: nn.Module, shape: WeakCameraShapeNet, size: tuple[int, int]
+        self, *, backbone: nn.Module, head: nn.Module, shape: WeakCameraShapeNet | PooledShapeNet, size: tuple[int, int]
     ) -> None:
         super().__init__()
         self.backbone = backbone

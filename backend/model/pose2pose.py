@@ -15,6 +15,7 @@ from ..motion.skeleton import BODY_JOINTS, JAW, JOINT_COUNT, LEFT_HAND, RIGHT_HA
 from .body import BodyBranch, BodyPose
 from .face import FaceBranch, FacePose
 from .hand import HandBranch, HandPose
+from .position import Positions
 from .regions import crop_regions, points_to_image
 
 IMAGE_SIZE = (512, 384)
@@ -69,6 +70,21 @@ class Pose2PoseOutput:
     boxes: Tensor
 
 
+@dataclass(frozen=True)
+class Sighting:
+    """What the body branch finds before the hands and the face are cut out.
+
+    Attributes:
+        positions: positional pose of the body.
+        boxes: (B, 3, 5) left hand, right hand, face in pixels of the input.
+        scores: (B, 3) of the boxes.
+    """
+
+    positions: Positions
+    boxes: Tensor
+    scores: Tensor
+
+
 class Pose2Pose(nn.Module):
     """Composes the branches; see `presets.py`.
 
@@ -78,6 +94,7 @@ class Pose2Pose(nn.Module):
         face: crops -> `FacePose`.
         shrink: makes the body's picture.
         cut: cuts out hands and face.
+        size: height and width of the input.
     """
 
     def __init__(
@@ -88,6 +105,7 @@ class Pose2Pose(nn.Module):
         face: FaceBranch,
         shrink: Shrink = shrink_by_average,
         cut: Cut = crop_regions,
+        size: tuple[int, int] = IMAGE_SIZE,
     ) -> None:
         super().__init__()
         self.body = body
@@ -95,6 +113,7 @@ class Pose2Pose(nn.Module):
         self.face = face
         self.shrink = shrink
         self.cut = cut
+        self.size = size
 
     def forward(self, images: Tensor) -> Pose2PoseOutput:
         """Predict one person per picture.
@@ -105,15 +124,40 @@ class Pose2Pose(nn.Module):
         Raises:
             ValueError: the pictures have another size.
         """
-        if images.shape[1:] != (3, *IMAGE_SIZE):
-            raise ValueError(f"images must be (B, 3, {IMAGE_SIZE[0]}, {IMAGE_SIZE[1]}). Got {tuple(images.shape)}")
+        return self.complete(images, self.sight(images))
+
+    def sight(self, images: Tensor) -> Sighting:
+        """The positional pose of the body and the boxes of hands and face.
+
+        Raises:
+            ValueError: the pictures have another size.
+        """
+        if images.shape[1:] != (3, *self.size):
+            raise ValueError(f"images must be (B, 3, {self.size[0]}, {self.size[1]}). Got {tuple(images.shape)}")
         positions = self.body.locate(self.shrink(images))
-        boxes, box_scores = self.body.predict_boxes(positions)
+        return Sighting(positions, *self.body.predict_boxes(positions))
+
+    def complete(
+        self,
+        images: Tensor,
+        sighting: Sighting,
+        hand_start: tuple[Tensor, ...] = (),
+        face_start: tuple[Tensor, ...] = (),
+    ) -> Pose2PoseOutput:
+        """Hands, face and the rotational pose of the body.
+
+        Args:
+            images: as for `forward`.
+            sighting: of the same pictures.
+            hand_start: what the hand branch takes besides its pictures, in a network that refines hands.
+            face_start: the same for the face branch.
+        """
+        positions, boxes, box_scores = sighting.positions, sighting.boxes, sighting.scores
         # cutting out is no path for gradients, as in ROIAlign; boxes learn from their own loss (section 3.4)
         fixed = boxes.detach()
-        hands: HandPose = self.hand(self.cut(images, fixed[:, :2], self.hand.size))
+        hands: HandPose = self.hand(self.cut(images, fixed[:, :2], self.hand.size), *hand_start)
         hands = replace(hands, scores=hands.scores * box_scores[:, :2])
-        face: FacePose = self.face(self.cut(images, fixed[:, 2:], self.face.size)[:, 0])
+        face: FacePose = self.face(self.cut(images, fixed[:, 2:], self.face.size)[:, 0], *face_start)
         pose: BodyPose = self.body(positions, self.hand.palms(hands, fixed[:, :2]))
         face_score = face.scores * box_scores[:, 2]
         return Pose2PoseOutput(

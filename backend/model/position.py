@@ -5,7 +5,8 @@ first pixel, its width the right edge. z is in meters relative to the root joint
 maps with soft-argmax, and the keypoint heads of a pretrained CenterNet with learnt depth.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,21 @@ class Positions:
     scores: Tensor
     maps: tuple[Tensor, ...]
     heatmaps: Tensor | None = None
+
+
+HandOn = Callable[[Positions], Positions]
+"""What the rest of a branch gets of its positional pose."""
+
+
+def as_found(positions: Positions) -> Positions:
+    """All of it, gradients too: the branch is trained end to end (paper section 3.4)."""
+    return positions
+
+
+def without_gradient(positions: Positions) -> Positions:
+    """Places and heat maps as given numbers, feature maps as they are: as the authors' release trains."""
+    heatmaps = None if positions.heatmaps is None else positions.heatmaps.detach()
+    return replace(positions, points=positions.points.detach(), scores=positions.scores.detach(), heatmaps=heatmaps)
 
 
 @dataclass(frozen=True)
@@ -134,11 +150,16 @@ def normalize_points(points: Tensor, scores: Tensor) -> Tensor:
     Returns:
         (B, J, 2) within -0.5..0.5; points without confidence are zero.
     """
+    middle, size = keypoint_box(points, scores)
+    return torch.where((scores > CONFIDENT).unsqueeze(-1), (points - middle) / size, 0.0)
+
+
+def keypoint_box(points: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, J, 2), (B, J) -> middle (B, 1, 2) and larger side (B, 1, 1) of the box around the confident points."""
     confident = (scores > CONFIDENT).unsqueeze(-1)
     low = torch.where(confident, points, _FAR).amin(1, keepdim=True)
     high = torch.where(confident, points, -_FAR).amax(1, keepdim=True)
-    size = (high - low).amax(2, keepdim=True).clamp_min(1e-6)
-    return torch.where(confident, (points - (low + high) / 2) / size, 0.0)
+    return (low + high) / 2, (high - low).amax(2, keepdim=True).clamp_min(1e-6)
 
 
 def keypoint_vector(points: Tensor, scores: Tensor) -> Tensor:
@@ -200,14 +221,16 @@ class HeatmapPositionNet(nn.Module):
         channels: C.
         joints: J.
         grid: what the heat maps' cells mean.
+        axes: coordinates of a point; 2 leaves the depth out.
     """
 
-    def __init__(self, *, backbone: nn.Module, channels: int, joints: int, grid: CellGrid) -> None:
+    def __init__(self, *, backbone: nn.Module, channels: int, joints: int, grid: CellGrid, axes: int = 3) -> None:
         super().__init__()
         self.backbone = backbone
         self.heatmaps = nn.Conv2d(channels, joints * grid.depth_bins, kernel_size=1)
         self.joints = joints
         self.grid = grid
+        self.axes = axes
 
     def forward(self, images: Tensor) -> Positions:
         """(B, 3, H, W) pictures 0..1 -> the positional pose; the scores say how concentrated the heat maps are."""
@@ -216,7 +239,7 @@ class HeatmapPositionNet(nn.Module):
         heatmaps = softmax_3d(maps.reshape(-1, self.joints, self.grid.depth_bins, *maps.shape[2:]))
         cells = expected_cell(heatmaps)
         scores = concentration(heatmaps, cells[..., :2])
-        return Positions(self.grid.points(cells), scores, (features,), heatmaps)
+        return Positions(self.grid.points(cells)[..., : self.axes], scores, (features,), heatmaps)
 
 
 class DepthLifter(nn.Module):
@@ -244,13 +267,16 @@ class CenterNetPositionNet(nn.Module):
     Args:
         backbone: the pretrained `MoveNet`.
         lifter: depths from keypoints.
+        sides: for each keypoint its counterpart of the other side; the lifter is asked about the person in a mirror as
+            well, and the mean is taken (`mirror.py`).
         stride: input pixels per cell of the keypoint maps.
     """
 
-    def __init__(self, *, backbone: nn.Module, lifter: DepthLifter, stride: int = 4) -> None:
+    def __init__(self, *, backbone: nn.Module, lifter: DepthLifter, sides: Sequence[int], stride: int = 4) -> None:
         super().__init__()
         self.backbone = backbone
         self.lifter = lifter
+        self.sides = list(sides)
         self.stride = stride
 
     def forward(self, images: Tensor) -> Positions:
@@ -258,7 +284,13 @@ class CenterNetPositionNet(nn.Module):
         maps = self.backbone(images)
         decoded = decode_keypoints(maps.heatmap, maps.center, maps.regression, maps.offset)
         points, scores = decoded[..., :2] * self.stride, decoded[..., 2]
-        depth = self.lifter(points, scores)
+        depth = self.lift(points, scores)
         return Positions(
             torch.cat([points, depth.unsqueeze(2)], dim=2), scores, (maps.s8, maps.s16, maps.fpn4, maps.s32)
         )
+
+    def lift(self, points: Tensor, scores: Tensor) -> Tensor:
+        """(B, J, 2) keypoints, (B, J) scores -> (B, J) depths in meters relative to the pelvis."""
+        mirrored = (points * points.new_tensor([-1.0, 1.0]))[:, self.sides]
+        depth: Tensor = self.lifter(points, scores) + self.lifter(mirrored, scores[:, self.sides])[:, self.sides]
+        return depth / 2

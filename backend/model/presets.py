@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from ..body.joints import COCO17, POINT_NAMES, RIGHT_HAND21
+from ..motion.skeleton import JOINT_NAMES
 from . import mediapipe, released
 from .backbones import ResNetBackbone
 from .body import (
@@ -25,7 +26,8 @@ from .body import (
 from .boxes import HeatmapBoxNet, LimbBoxes
 from .camera import PAPER_FOCAL
 from .face import FaceBranch, LandmarkFaceBranch, LinearFaceHead, PooledFaceBranch
-from .hand import CropPalms, HandBranch, HandEncoding, ImagePalms, LandmarkPositionNet
+from .hand import CropPalms, HandBranch, HandEncoding, ImagePalms, LandmarkPositionNet, PointCorrector
+from .mirror import MirrorAverage, other_sides
 from .movenet import build_thunder
 from .pooling import ConvolvedPooling, MapPooling
 from .pose2pose import BODY_SIZE, Cut, Pose2Pose, Shrink, shrink_by_average, shrink_by_picking
@@ -55,7 +57,8 @@ HAND_CHANNELS = 112
 OPEN_PROJECTED = (64, 128, 16)
 """Channels kept of a body joint, of the whole picture, of an MCP joint."""
 OPEN_HAND_PROJECTED = 32
-OPEN_BODY_GEOMETRY = 4 * 17 + 26
+OPEN_PALM = 13
+OPEN_BODY_GEOMETRY = 4 * 17 + 2 * OPEN_PALM
 OPEN_BODY_FEATURES = 17 * OPEN_PROJECTED[0] + OPEN_PROJECTED[1] + PALM_POINTS * OPEN_PROJECTED[2]
 
 
@@ -100,8 +103,11 @@ def build_paper_face() -> PooledFaceBranch:
 
 def build_open_body() -> BodyBranch:
     """MoveNet Thunder at 256x192, learnt depth, residual heads."""
+    keypoints = [POINT_NAMES[point] for point in COCO17]
     return BodyBranch(
-        position=CenterNetPositionNet(backbone=build_thunder(), lifter=DepthLifter(17, hidden=512, blocks=2)),
+        position=CenterNetPositionNet(
+            backbone=build_thunder(), lifter=DepthLifter(17, hidden=512, blocks=2), sides=other_sides(keypoints)
+        ),
         boxes=LimbBoxes(),
         encoding=KeypointEncoding(),
         features=ProjectedFeatures(
@@ -115,6 +121,12 @@ def build_open_body() -> BodyBranch:
             OPEN_BODY_GEOMETRY, BODY_ROTATIONS, hidden=1024, blocks=2, features=OPEN_BODY_FEATURES
         ),
         shape=VectorShapeNet(input_size=OPEN_BODY_GEOMETRY, features=OPEN_BODY_FEATURES, hidden=256, blocks=1),
+        ask=MirrorAverage(
+            keypoints=keypoints,
+            rotations=JOINT_NAMES[:BODY_ROTATIONS],
+            palm=OPEN_PALM,
+            channels=(OPEN_PROJECTED[0], OPEN_PROJECTED[1], PALM_POINTS // 2 * OPEN_PROJECTED[2]),
+        ),
     )
 
 
@@ -122,7 +134,10 @@ def build_open_hand() -> HandBranch:
     """MediaPipe's hand network at 224x224 and a residual head."""
     size = (mediapipe.HAND_SIZE, mediapipe.HAND_SIZE)
     return HandBranch(
-        position=LandmarkPositionNet(backbone=mediapipe.HandLandmarkNet()),
+        position=LandmarkPositionNet(
+            backbone=mediapipe.HandLandmarkNet(),
+            corrector=PointCorrector(points=HAND_POINTS, channels=mediapipe.HAND_POOLED, hidden=512),
+        ),
         pooling=MapPooling(channels=HAND_CHANNELS, size=size),
         projection=nn.Linear(HAND_CHANNELS, OPEN_HAND_PROJECTED, bias=False),
         encoding=HandEncoding(),

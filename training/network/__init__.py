@@ -1,1 +1,1 @@
-"""The networks of the paper's experiments: its own, its ablations, and those for one part alone."""
+"""The paper's network with the variants of its ablations, made of the modules of `backend.model`."""

@@ -139,7 +139,7 @@ def predict_with_features(
     joints = people.joints.float() + torch.randn(people.joints.shape) * spread_joints
     context = people.context.float() + torch.randn(people.context.shape) * spread_context
     palms = torch.zeros(len(people), 2, 4, net.palm_projection.in_features)
-    geometry, depths = encode(branch, samples)
+    geometry, depths = encode(branch, samples, keypoint_position(branch).lifter)
     features = net.project(joints, context, palms)
     betas, _ = branch.shape(None, geometry, features)
     return Prediction(branch.rotation(geometry, features), betas, depths)

@@ -47,19 +47,28 @@ def trainable_heads(branch: BodyBranch) -> nn.ModuleList:
     return nn.ModuleList([keypoint_position(branch).lifter, branch.rotation, branch.shape])
 
 
-def encode(branch: BodyBranch, samples: KeypointSamples) -> tuple[Tensor, Tensor]:
-    """The geometry vector (B, F) and the depths (B, 17) that it holds."""
-    depths = keypoint_position(branch).lifter(samples.keypoints, samples.scores)
+def encode(
+    branch: BodyBranch, samples: KeypointSamples, lift: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The geometry vector (B, F) and the depths (B, 17) that it holds, from keypoints and scores by `lift`."""
+    depths = lift(samples.keypoints, samples.scores)
     points = torch.cat([samples.keypoints, depths.unsqueeze(-1)], dim=-1)
     palms = palm_vector(samples.palms, samples.palm_scores)
     return branch.geometry(points, samples.scores, palms), depths
 
 
 def predict(branch: BodyBranch, samples: KeypointSamples) -> Prediction:
-    """What the branch says of keypoints alone, its picture features absent."""
-    geometry, depths = encode(branch, samples)
+    """What the branch says of keypoints alone, its picture features absent, its heads asked once: for training."""
+    geometry, depths = encode(branch, samples, keypoint_position(branch).lifter)
     betas, _ = branch.shape(None, geometry, None)
     return Prediction(branch.rotation(geometry), betas, depths)
+
+
+def predict_both_ways(branch: BodyBranch, samples: KeypointSamples) -> Prediction:
+    """The same as a capture does it: its heads are asked about the person in a mirror as well."""
+    geometry, depths = encode(branch, samples, keypoint_position(branch).lift)
+    betas, _ = branch.shape(None, geometry, None)
+    return Prediction(branch.ask(branch.rotation, geometry, None), betas, depths)
 
 
 def point_weights() -> Tensor:
@@ -141,4 +150,4 @@ def validate(branch: BodyBranch, held_out: Tensor, body: BodyLayer) -> dict[str,
     branch.eval()
     with torch.no_grad():
         samples = sample_keypoints(held_out, body, VALIDATION_SAMPLES, torch.Generator().manual_seed(5))
-        return measure(predict(branch, samples), samples, body)
+        return measure(predict_both_ways(branch, samples), samples, body)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...backend.body.joints import LEFT_MCP, POINT_INDEX, RIGHT_MCP
+from ...backend.body.marks import MARKS, move_marks
 
 FACE = slice(0, 5)
 """Nose, eyes and ears among the COCO points."""
@@ -25,18 +26,8 @@ PALMS = (
 )
 """Wrist and four knuckles of each hand among a body's 76 points."""
 
-_MARKS = (
-    (13, 11, 13, 0.0, 0.025),
-    (15, 13, 15, -0.01, 0.02),
-    (7, 5, 7, -0.01, 0.02),
-    (9, 7, 9, -0.005, 0.02),
-    (11, 12, 11, 0.005, 0.015),
-    (11, 11, 5, 0.03, 0.02),
-    (5, 6, 5, -0.008, 0.015),
-    (5, 11, 5, 0.017, 0.015),
-)
-"""A point of the left side, start and end of the direction in which people mark it elsewhere, mean and deviation in
-meters. The means are what MoveNet Thunder does on 128 renders of the open body, whose joints are known."""
+_MARK_SPREAD = (0.025, 0.025, 0.02, 0.02, 0.015, 0.025, 0.015, 0.015)
+"""Meters, standard deviations between people along each direction of `MARKS`."""
 _FACE_MARK = 0.015
 
 _BAD = 2
@@ -60,20 +51,11 @@ def mark_points(points: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         (B, 17, 3).
     """
-    marked = points.clone()
-    draws = torch.randn(len(_MARKS), len(points), 1, generator=generator)
-    for (left, start, end, mean, deviation), draw in zip(_MARKS, draws, strict=True):
-        sides = ((left, start, end), tuple(_other_side(point) for point in (left, start, end)))
-        for joint, near, far in sides:
-            direction = torch.nn.functional.normalize(points[:, far] - points[:, near], dim=-1)
-            marked[:, joint] += (mean + draw * deviation) * direction
+    draws = torch.randn(len(MARKS), len(points), 1, generator=generator)
+    means, spreads = torch.tensor([far for *_, far in MARKS]), torch.tensor(_MARK_SPREAD)
+    marked = move_marks(points, means[:, None, None] + spreads[:, None, None] * draws)
     marked[:, FACE] += torch.randn(len(points), 1, 3, generator=generator) * _FACE_MARK
     return marked
-
-
-def _other_side(point: int) -> int:
-    """COCO numbers left points oddly and right ones evenly, from 1 on."""
-    return point + 1 if point % 2 else point - 1
 
 
 def sample_truncation(flat: Tensor, generator: torch.Generator) -> Tensor:

@@ -20,14 +20,14 @@ from ..synthetic.faces import FaceRenderer
 from ..synthetic.scenery import Scenery
 from .clock import progress
 from .face_head import FaceModel, evaluate, fit_frame, train_head
-from .parts import header, load_trunk, parse_options
+from .parts import header, load_trunk, option_parser
 
 FRAME_FACES, HELD_OUT_FACES = 8192, 4096
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Bind, train, evaluate, save."""
-    options = parse_options("face", arguments, renders=48, seconds=240)
+    options = option_parser("face", renders=48, seconds=240).parse_args(arguments)
     torch.manual_seed(options.seed)
     body = load_body()
     branch = preset("open").build_face().to(options.device).eval()

@@ -6,15 +6,13 @@ pictures whose points get errors copied from the network's errors on the renders
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ...backend.body.joints import RIGHT_HAND21
 from ...backend.body.layer import BodyLayer
-from ...backend.model.hand import HandBranch, hand_vector
+from ...backend.model.hand import HandBranch, LandmarkPositionNet, hand_vector
 from ...backend.model.pooling import MapPooling
 from ...backend.model.position import Positions
 from ...backend.motion.skeleton import RIGHT_HAND
@@ -22,8 +20,8 @@ from ..metrics import mpjpe, pa_mpjpe
 from ..synthetic.hand_poses import HandAxes, sample_hand_poses
 from ..synthetic.hands import random_rotations
 from ..synthetic.randomness import chance, normal, uniform
-from ..synthetic.shards import read_shard
 from .clock import optimize
+from .hand_views import HandViews
 
 BATCH = 256
 LEARNING_RATE = 1e-3
@@ -35,7 +33,7 @@ FEATURE_NOISE = 0.6
 
 @dataclass(frozen=True)
 class Observations:
-    """What the frozen network says about N rendered hands, and the truth.
+    """What the network says about N rendered hands, and the truth.
 
     Attributes:
         points: (N, 21, 3) its points in crop pixels.
@@ -57,18 +55,16 @@ class Observations:
 
 
 @torch.no_grad()
-def observe(branch: HandBranch, paths: list[Path], device: torch.device, batch: int = 64) -> Observations:
-    """Run the pretrained network over rendered shards."""
-    pooling = _pooling(branch)
-    parts: list[Observations] = []
-    for path in tqdm(paths, desc="network", unit="shard"):
-        shard = read_shard(path)
-        for rows in torch.arange(len(shard["images"])).split(batch):
-            positions: Positions = branch.position(shard["images"][rows].to(device))
-            features = pooling.pool(positions.maps, positions.points)
-            truth = _in_pixels(shard["points_3d"][rows], shard["points_2d"][rows]).to(device)
-            rotations = shard["rotations"][rows].to(device)
-            parts.append(Observations(positions.points, features.half(), positions.scores[:, 0], rotations, truth))
+def observe(branch: HandBranch, views: HandViews, batch: int = 256) -> Observations:
+    """Let the branch answer for views whose truth is known."""
+    pooling, position = _pooling(branch), branch.position
+    assert isinstance(position, LandmarkPositionNet)
+    known, parts = views.take(views.known), []
+    for rows in torch.arange(len(known.maps)).split(batch):
+        answer: Positions = position.answer(known.maps[rows].float())
+        features = pooling.pool(answer.maps, answer.points).half()
+        truth = known.rotations[rows], known.points[rows]
+        parts.append(Observations(answer.points, features, answer.scores[:, 0], *truth))
     return Observations(*(torch.cat([getattr(p, n) for p in parts]) for n in Observations.__dataclass_fields__))
 
 
@@ -80,14 +76,6 @@ def _pooling(branch: HandBranch) -> MapPooling:
             f"this script trains the hand branch of the preset 'open'; got one with {type(pooling).__name__}"
         )
     return pooling
-
-
-def _in_pixels(points_3d: Tensor, points_2d: Tensor) -> Tensor:
-    """True points as the network states them: x, y in pixels, z relative to the wrist in pixels at its distance."""
-    span = (points_2d[:, 1:] - points_2d[:, :1]).norm(dim=2).sum(1)
-    meters = (points_3d[:, 1:, :2] - points_3d[:, :1, :2]).norm(dim=2).sum(1)
-    depth = (points_3d[..., 2:] - points_3d[:, :1, 2:]) * (span / meters)[:, None, None]
-    return torch.cat([points_2d, depth], dim=2)
 
 
 class FingerModel:

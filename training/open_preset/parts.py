@@ -15,8 +15,8 @@ HELD_OUT_EVERY = 10
 """Every so many rendered pictures one is kept for validation."""
 
 
-def parse_options(name: str, arguments: list[str] | None, *, renders: int, seconds: float) -> argparse.Namespace:
-    """The command line of a part's script; the number of pictures and the training time have defaults."""
+def option_parser(name: str, *, renders: int, seconds: float) -> argparse.ArgumentParser:
+    """The command line that the parts' scripts share; the number of pictures and the training time have defaults."""
     parser = argparse.ArgumentParser(
         prog=f"python -m pose2pose.training.open_preset.{name}",
         description=f"Train the {name} branch of the preset `open` on rendered pictures.",
@@ -28,7 +28,7 @@ def parse_options(name: str, arguments: list[str] | None, *, renders: int, secon
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", type=torch.device, default=torch.device("cpu"))
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the renders and the weights")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def load_trunk(backbone: nn.Module, path: Path | None) -> None:
@@ -36,6 +36,16 @@ def load_trunk(backbone: nn.Module, path: Path | None) -> None:
     if path is not None:
         backbone.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
     backbone.requires_grad_(False)
+
+
+def written(options: argparse.Namespace) -> str:
+    """The options as they could be typed again, files by their names."""
+    words = []
+    for name, value in sorted(vars(options).items()):
+        values = value if isinstance(value, list) else [value]
+        if name not in ("output", "device") and None not in values and values:
+            words += [f"--{name.replace('_', '-')}", *(v.name if isinstance(v, Path) else f"{v}" for v in values)]
+    return " ".join(words)
 
 
 Record = TypeVar("Record")
@@ -64,8 +74,7 @@ def header(part: str, body: str, options: argparse.Namespace, metrics: dict[str,
         "part": part,
         "body": body,
         "license": f"Apache-2.0 (MediaPipe's {part} landmark network, Google) and CC0-1.0 (head)",
-        "training_data": f"{options.renders} rendered {part}s of the body '{body}'; no real pictures",
-        "command": f"python -m {__package__}.{part} --renders {options.renders} --seconds {options.seconds:g}",
+        "command": f"python -m {__package__}.{part} {written(options)}",
         "seed": str(options.seed),
         "seconds": f"{options.seconds:g}",
         "metrics": json.dumps({name: round(value, 3) for name, value in metrics.items()}),

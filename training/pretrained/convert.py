@@ -35,7 +35,10 @@ HEAD_SCOPES = {
 }
 """What MoveNet's files call the heads."""
 HAND_FILE = "mediapipe/modules/hand_landmark/hand_landmark_full.tflite"
-FACE_FILE = "mediapipe/modules/face_landmark/face_landmark.tflite"
+FACE_FILE = "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite"
+HAND_OUTPUTS = (0, 1, 2, 3)
+FACE_OUTPUTS = (0, 6, 1, 2, 3)
+"""Places of the outputs that the modules have, in the modules' order; the face's irises are left out."""
 
 
 class ConversionError(Exception):
@@ -74,15 +77,20 @@ def convert_movenet(path: Path, network: MoveNet) -> None:
     fill(network, graph.layers(heads))
 
 
-def convert_mediapipe(data: bytes, network: nn.Module) -> None:
-    """Fill a hand or face network from a .tflite file, whose outputs stand in the module's order.
+def convert_mediapipe(data: bytes, network: nn.Module, outputs: tuple[int, ...]) -> None:
+    """Fill a hand or face network from a .tflite file.
+
+    Args:
+        data: the file.
+        network: the module.
+        outputs: places, among the file's outputs, of those that the module has, in the module's order.
 
     Raises:
         ConversionError: if the file holds another network.
         GraphError: if the file cannot be read.
     """
     graph = read_tflite(data)
-    fill(network, graph.layers(graph.outputs))
+    fill(network, graph.layers(graph.outputs[place] for place in outputs))
 
 
 def save(network: nn.Module, path: Path, *, name: str, source: str, data: bytes) -> None:
@@ -132,14 +140,14 @@ def main() -> None:
         source = f"{HUMAN_MODELS}, models/{stem}.bin"
         data = path.with_suffix(".bin").read_bytes()
         save(movenet, arguments.output / f"{name}.safetensors", name=stem, source=source, data=data)
-    landmarks: tuple[tuple[str, str, nn.Module], ...] = (
-        ("hand", HAND_FILE, HandLandmarkNet()),
-        ("face", FACE_FILE, FaceLandmarkNet()),
+    landmarks: tuple[tuple[str, str, nn.Module, tuple[int, ...]], ...] = (
+        ("hand", HAND_FILE, HandLandmarkNet(), HAND_OUTPUTS),
+        ("face", FACE_FILE, FaceLandmarkNet(), FACE_OUTPUTS),
     )
     with zipfile.ZipFile(arguments.mediapipe) as wheel:
-        for name, member, network in landmarks:
+        for name, member, network, outputs in landmarks:
             data = wheel.read(member)
-            convert_mediapipe(data, network)
+            convert_mediapipe(data, network, outputs)
             source = f"{MEDIAPIPE}, {member}"
             save(network, arguments.output / f"{name}.safetensors", name=Path(member).stem, source=source, data=data)
 

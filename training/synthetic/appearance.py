@@ -78,14 +78,14 @@ def sample_appearance(generator: torch.Generator, batch: int) -> Appearance:
         shoes=torch.where(
             barefoot, skin, uniform(generator, 0.01, 0.6, batch, 1) * uniform(generator, 0.7, 1, batch, 3)
         ),
-        top=_sample_cloth(generator, batch),
-        bottom=_sample_cloth(generator, batch),
+        top=sample_cloth(generator, batch),
+        bottom=sample_cloth(generator, batch),
         looseness=uniform(generator, 0.001, 0.022, batch, 2),
         face=FacePaint.sample(generator, hair, skin),
     )
 
 
-def _sample_cloth(generator: torch.Generator, batch: int) -> Cloth:
+def sample_cloth(generator: torch.Generator, batch: int) -> Cloth:
     """Mostly muted colors, as clothes are; a third carry stripes, checks or blotches."""
     brightness = uniform(generator, 0.02, 0.85, batch, 2, 1) ** 1.5
     hue = uniform(generator, 0, 1, batch, 2, 3)
@@ -116,13 +116,13 @@ def paint(looks: Appearance, regions: BodyRegions, attributes: Tensor, image: Te
     rest = attributes[:, REST]
     color = _skin(looks, attributes, image)
     color = paint_face(looks.face, regions, attributes, image, color)
-    sleeved, trousered, shod = _garments(looks, regions, attributes, image)
+    sleeved, trousered, shod = garments(looks, regions, attributes, image)
     hairy = hair_share(looks, regions, attributes, image)
     strands = 0.9 + 0.2 * torch.sin(rest @ torch.tensor([900.0, 150.0, 700.0], device=rest.device))[:, None]
     color = torch.where(hairy[:, None] > 0.5, looks.hair[image] * strands, color)
     color = torch.where(shod[:, None], looks.shoes[image], color)
-    color = torch.where(trousered[:, None], _fabric(looks.bottom, rest, image), color)
-    return torch.where(sleeved[:, None], _fabric(looks.top, rest, image), color)
+    color = torch.where(trousered[:, None], fabric(looks.bottom, rest, image), color)
+    return torch.where(sleeved[:, None], fabric(looks.top, rest, image), color)
 
 
 def standoff(looks: Appearance, regions: BodyRegions) -> Tensor:
@@ -130,7 +130,7 @@ def standoff(looks: Appearance, regions: BodyRegions) -> Tensor:
     batch, count = len(looks.skin), len(regions.attributes)
     image = torch.arange(batch, device=looks.skin.device).repeat_interleave(count)
     attributes = regions.attributes.repeat(batch, 1)
-    sleeved, trousered, shod = _garments(looks, regions, attributes, image)
+    sleeved, trousered, shod = garments(looks, regions, attributes, image)
     wrinkles = 1 + 0.5 * torch.sin(torch.einsum("nc,nc->n", attributes[:, REST], looks.freckles[image, :, 0]))
     height = sleeved * looks.looseness[image, 0] * wrinkles + trousered * looks.looseness[image, 1] * wrinkles
     height = height + shod * 0.006 + hair_share(looks, regions, attributes, image) * looks.hairline[image, 2]
@@ -149,7 +149,7 @@ def hair_share(looks: Appearance, regions: BodyRegions, attributes: Tensor, imag
     return above * (attributes[:, HEAD] > 0.5) * (attributes[:, INNER] < 0.5) * ~bald
 
 
-def _garments(
+def garments(
     looks: Appearance, regions: BodyRegions, attributes: Tensor, image: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(N,) booleans: under the top, under the trousers, in shoes."""
@@ -172,7 +172,8 @@ def _skin(looks: Appearance, attributes: Tensor, image: Tensor) -> Tensor:
     return torch.lerp(pale, rosy, palm * 0.8)
 
 
-def _fabric(cloth: Cloth, rest: Tensor, image: Tensor) -> Tensor:
+def fabric(cloth: Cloth, rest: Tensor, image: Tensor) -> Tensor:
+    """(N, 3) colors of a fabric at (N, 3) places of the resting body on the (N,) persons."""
     waves = torch.einsum("nc,nkc->nk", rest, cloth.waves[image])
     pattern = torch.cos(waves).prod(1) * cloth.hardness[image]
     share = torch.sigmoid(pattern)[:, None] * (cloth.hardness[image] > 0)[:, None]

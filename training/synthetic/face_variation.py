@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ...backend.model.mediapipe import LEFT_EYE, LIPS, RIGHT_EYE
 from .face_points import (
     BROWS,
     LOWER_INNER_LIP,
@@ -22,14 +23,20 @@ from .poses import rotation_vectors_to_matrices
 from .randomness import chance, normal, uniform
 
 MAX_JAW = math.radians(30)
-BLINK = 4
+BLINK, FROWN = 4, 5
 PERSON, REGION_ERROR, POINT_ERROR = 0.001, 0.0005, 0.0012
 """Meters: how far a person's surface waves off the body's, and the network's errors. They are large so that the head
 weighs many points against each other; real faces do not lie where fine differences between these would tell."""
-LID_RESPONSE = (0.35, 0.6)
+SHUT = 1.45
+"""Of the body's blink: further on its lids would cross; real ones stop."""
+COARSE_ERROR = 3.0
+"""Times the error of lips, lids and brows, which follow a real face better than the other landmarks do."""
+LID_RESPONSE = (0.8, 1.05)
 """On photographs the network lets the lids of closed eyes come this much of the way together."""
-BROW_HEIGHT = -0.0018
-"""On photographs it sees neutral brows lower than the body's by about this, meters."""
+BROW_HEIGHT, BROW_SPREAD = -0.004, 0.003
+"""On photographs it sees neutral brows lower than the body's by about this, and people differ by so much, meters."""
+EYE_OPENING = (0.97, 0.17)
+"""How wide people's eyes stand open, in the body's: mean and deviation."""
 NOSE_TIP, CHIN = 4, 152
 
 
@@ -56,8 +63,8 @@ def sample_faces(generator: torch.Generator, surface: FaceSurface, count: int) -
     jaw, expression, neutral = sample_expressions(generator, count)
     betas = normal(generator, 1, count, 10).clamp(-2.5, 2.5)
     shown = expression.clone()
-    shown[:, BLINK] *= uniform(generator, *LID_RESPONSE, count)
-    points = surface.points(jaw, shown, betas)
+    shown[:, BLINK] = (shown[:, BLINK] * uniform(generator, *LID_RESPONSE, count)).clamp_max(SHUT)
+    points = surface.points(jaw, shown, betas) - _mouth_at_rest(generator, surface, shown[:, FROWN])
     return FaceSamples(observe(generator, personalize(generator, surface, points)), jaw, expression, neutral)
 
 
@@ -74,6 +81,13 @@ def sample_expressions(generator: torch.Generator, count: int, still: float = 0.
     neutral = chance(generator, still, count)
     vector, expression = (torch.where(neutral[:, None], 0.0, drawn) for drawn in (vector, expression))
     return rotation_vectors_to_matrices(vector), expression, neutral
+
+
+def _mouth_at_rest(generator: torch.Generator, surface: FaceSurface, frown: Tensor) -> Tensor:
+    """(B, P, 3) what to take off faces that frown (B,): most people do it with their brows alone."""
+    below = (surface.template[:, 1] < surface.template[NOSE_TIP, 1] + 0.01).float()[:, None]
+    share = uniform(generator, 0, 1, len(frown)) * chance(generator, 0.6, len(frown))
+    return (share * frown)[:, None, None] * below * surface.directions[..., 10 + FROWN]
 
 
 def personalize(generator: torch.Generator, surface: FaceSurface, points: Tensor) -> Tensor:
@@ -97,14 +111,15 @@ def personalize(generator: torch.Generator, surface: FaceSurface, points: Tensor
     wide = normal(generator, 0.08, count, 1, 1) * from_mouth[:, :1]
     offset = offset + near_mouth * torch.cat([wide, thickness * from_mouth[:, 1:2] + corner, forward], dim=2)
     # Height and tilt of the brows, size of the nose, length of the chin.
-    height = BROW_HEIGHT + normal(generator, 0.002, count, 1, 1)
+    height = BROW_HEIGHT + normal(generator, BROW_SPREAD, count, 1, 1)
     for side in (BROWS[:10], BROWS[10:]):
         center = rest[list(side)].mean(0)
         slope = (rest[:, :1] - center[0]) * normal(generator, 0.04, count, 1, 1)
         offset[..., 1:2] += _near(rest, center, 0.025) * (height + slope + normal(generator, 0.0005, count, 1, 1))
     offset = offset + _near(rest, rest[NOSE_TIP], 0.025) * (rest - rest[NOSE_TIP]) * normal(generator, 0.1, count, 1, 3)
     offset[..., 1:2] += _near(rest, rest[CHIN], 0.03) * normal(generator, 0.0025, count, 1, 1)
-    return _open_eyes(points + offset, 1 + normal(generator, 0.14, count, 1, 1))
+    opening = EYE_OPENING[0] + normal(generator, EYE_OPENING[1], count, 1, 1)
+    return _open_eyes(points + offset, opening.clamp_min(0.5))
 
 
 def _near(points: Tensor, center: Tensor, width: float) -> Tensor:
@@ -134,6 +149,8 @@ def observe(generator: torch.Generator, points: Tensor) -> Tensor:
     hidden = (centered[..., :1] * turn[:, 1].sin()[:, None, None] / 0.06).clamp_min(0)
     waves, phases = normal(generator, 40, count, 3, 8), uniform(generator, 0, 6.283, count, 1, 8)
     shared = torch.sin(centered @ waves + phases) @ normal(generator, REGION_ERROR, count, 8, 3)
-    noise = (shared + normal(generator, POINT_ERROR, *points.shape)) * (1 + 3 * hidden)
+    coarse = torch.full((points.shape[1], 1), COARSE_ERROR, device=points.device)
+    coarse[[*LIPS, *RIGHT_EYE[:16], *LEFT_EYE[:16], *BROWS]] = 1.0
+    noise = (shared + normal(generator, POINT_ERROR, *points.shape)) * (1 + 3 * hidden) * coarse
     result: Tensor = seen + noise * torch.tensor([1.0, 1.0, 2.0], device=points.device)
     return result

@@ -5,23 +5,24 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from ...backend.body.joints import LANDMARK_VERTICES, LIMBS12, POINT_NAMES
-from ...backend.body.layer import BodyLayer
-from ...backend.model.rotation import mirror_rotations
+from ...backend.body.joints import FEET6, LIMBS12, POINT_INDEX, POINT_NAMES
 from ...backend.motion.body_file import BodyFile
-from ...backend.motion.skeleton import JAW, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
-from .appearance import sample_appearance
+from ...backend.motion.skeleton import JOINT_INDEX
 from .camera import Camera, frame_points
-from .hand_poses import hand_axes, rotation_about, sample_hand_poses
-from .poses import sample_poses
-from .randomness import chance, choice, normal, uniform
+from .face_landmarks import COUNT as FACE_LANDMARKS
+from .face_landmarks import FaceLandmarks
+from .figures import Figure, Figures, sample_views
+from .props import sample_props
+from .randomness import chance, normal, uniform
 from .rasterizer import visible
-from .regions import body_regions
-from .renderer import render
+from .rooms import Ground
+from .scene import SAMPLES, compose
 from .scenery import Scenery
-from .sensor import develop, occlude
+from .sensor import develop
 
 HEIGHT, WIDTH = 256, 192
+COMPANY = 0.3
+"""Share of the pictures with a second person."""
 _UPPER_POINTS = [JOINT_INDEX["neck"], JOINT_INDEX["head"], *LIMBS12[:6]]
 
 
@@ -30,13 +31,17 @@ class People:
     """B rendered people and their labels.
 
     Attributes:
-        images: (B, 3, 256, 192) values 0..1.
+        images: (B, 3, H, W) values 0..1.
         rotations: (B, 55, 3, 3) local rotations; the root's is in camera axes.
         betas: (B, 10).
+        expression: (B, 10).
         translation: (B, 3) meters, added to the vertices (smplx's `transl`).
         points_3d: (B, 76, 3) camera axes, meters, in the order of `joints.POINT_NAMES`.
         points_2d: (B, 76, 2) pixels.
         visible: (B, 76) in the picture and hidden neither by the own body nor by an object.
+        face_2d: (B, 68, 2) pixels of the face landmarks, in the order of `FaceLandmarks`.
+        face_visible: (B, 68) as `visible`.
+        boxes: (B, 4) of the whole body, cut at the picture's edges; x, y, x, y in pixels.
         focal: (B,) pixels.
         center: (B, 2) principal point, pixels.
     """
@@ -44,10 +49,14 @@ class People:
     images: Tensor
     rotations: Tensor
     betas: Tensor
+    expression: Tensor
     translation: Tensor
     points_3d: Tensor
     points_2d: Tensor
     visible: Tensor
+    face_2d: Tensor
+    face_visible: Tensor
+    boxes: Tensor
     focal: Tensor
     center: Tensor
 
@@ -61,18 +70,25 @@ class PeopleSampler:
             `training.poses.load_pose_library` gives them.
         scenery: backgrounds and lights.
         device: where to work.
+        height: rows of the pictures.
+        width: columns of the pictures.
     """
 
-    def __init__(self, *, body: BodyFile, poses: Tensor, scenery: Scenery, device: torch.device | str = "cpu") -> None:
-        self.layer = BodyLayer(body).to(device)
-        self.regions = body_regions(body, device)
-        self.axes = hand_axes(body, device)
-        self.poses = poses.cpu()
+    def __init__(
+        self,
+        *,
+        body: BodyFile,
+        poses: Tensor,
+        scenery: Scenery,
+        device: torch.device | str = "cpu",
+        height: int = HEIGHT,
+        width: int = WIDTH,
+    ) -> None:
+        self.figures = Figures(body=body, poses=poses, device=device)
+        self.face = FaceLandmarks(body, device=device)
         self.scenery = scenery
-        # A joint counts as seen when no more lies before it than its own limb.
-        inside = torch.full((len(POINT_NAMES),), 0.03, device=device)
-        inside[: len(self.regions.depth)] += 1.6 * self.regions.depth
-        self.tolerance = inside
+        self.height, self.width = height, width
+        self._inside = _inside(self.figures.regions.depth)
 
     @torch.no_grad()
     def sample(self, generator: torch.Generator, count: int, chunk: int = 8) -> People:
@@ -81,62 +97,91 @@ class PeopleSampler:
         return People(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(People)))
 
     def _sample(self, generator: torch.Generator, count: int) -> People:
-        rotations = self.draw_rotations(generator, count)
-        betas = normal(generator, 1, count, 10).clamp(-2.5, 2.5)
-        expression = normal(generator, 0.7, count, 10).clamp(0, 2)
-        vertices, joints = self.layer(rotations, betas, expression)
-        points = torch.cat([joints, vertices[:, list(LANDMARK_VERTICES.values())]], dim=1)
-        camera, translation = _view(generator, points)
-        points, vertices = points + translation[:, None], vertices + translation[:, None]
-        looks = sample_appearance(generator, count)
-        picture = render(
-            generator, vertices, camera, looks, self.regions, self.scenery, faces=self.regions.faces, supersampling=1
+        view = sample_views(generator, count)
+        person = self.figures.draw(generator, torch.arange(count, device=view.device), view)
+        camera, translation = _view(generator, person.points, self.height, self.width)
+        person = person.moved(translation)
+        up = view[:, :, 1]
+        ground = Ground(up, (person.skin * up[:, None]).sum(-1).amin(1))
+        props = sample_props(generator, person.points, person.palms())
+        others = self._company(generator, person, view, ground)
+        picture = compose(generator, self.figures, person, others, props, camera, self.scenery, ground)
+
+        labels = torch.cat([person.points, self.face.points(person.skin, person.rotations)], dim=1)
+        pixels, depth = camera.project(labels)
+        seen = visible(pixels * SAMPLES, depth, picture.depth, self.tolerance(depth, camera))
+        points = len(POINT_NAMES)
+        return People(
+            images=develop(generator, picture.radiance),
+            rotations=person.rotations,
+            betas=person.betas,
+            expression=person.expression,
+            translation=translation,
+            points_3d=labels[:, :points],
+            points_2d=pixels[:, :points],
+            visible=seen[:, :points],
+            face_2d=pixels[:, points:],
+            face_visible=seen[:, points:],
+            boxes=_boxes(camera.project(person.skin)[0], camera),
+            focal=camera.focal,
+            center=camera.center,
         )
-        radiance, hidden = occlude(generator, picture.radiance, 0.2)
-        pixels, depth = camera.project(points)
-        blocked = torch.where(hidden, 0.0, picture.depth)
-        seen = visible(pixels, depth, blocked, self.tolerance)
-        images = develop(generator, radiance)
-        return People(images, rotations, betas, translation, points, pixels, seen, camera.focal, camera.center)
 
-    def draw_rotations(self, generator: torch.Generator, count: int) -> Tensor:
-        """(count, 55, 3, 3): library poses, partly recombined, seen from any side, with random hands and jaw."""
-        device = generator.device
-        rotations = torch.eye(3, device=device).repeat(count, 55, 1, 1)
-        seed = int(choice(generator, 2**31 - 1, 1))
-        rotations[:, :22] = sample_poses(self.poses, count, torch.Generator().manual_seed(seed)).to(device)
-        rotations[:, JAW] = rotation_about(_axis(0, device), uniform(generator, -0.3, 0.35, count).clamp_min(0))
-        rotations[:, RIGHT_HAND] = sample_hand_poses(generator, self.axes, count)
-        rotations[:, LEFT_HAND] = mirror_rotations(sample_hand_poses(generator, self.axes, count))
-        pitch, roll = normal(generator, 0.22, count) + 0.12, normal(generator, 0.14, count)
-        yaw = uniform(generator, -torch.pi, torch.pi, count)
-        turn = rotation_about(_axis(1, device), yaw)
-        upright = torch.diag(torch.tensor([1.0, -1.0, -1.0], device=device))
-        view = rotation_about(_axis(2, device), roll) @ rotation_about(_axis(0, device), pitch)
-        rotations[:, 0] = upright @ view @ turn @ rotations[:, 0]
-        return rotations
+    def tolerance(self, depth: Tensor, camera: Camera) -> Tensor:
+        """How far (B, 144) labels at these distances may lie behind what is drawn and still count as seen, meters."""
+        # A surface that is seen at a slant lies at several distances within one pixel.
+        return self._inside + depth / camera.focal[:, None] / SAMPLES
+
+    def _company(self, generator: torch.Generator, person: Figure, view: Tensor, ground: Ground) -> Figure | None:
+        """Second people on the same ground, beside, behind or partly before the first; None if nobody has any."""
+        image = chance(generator, COMPANY, len(view)).nonzero(as_tuple=True)[0]
+        if len(image) == 0:
+            return None
+        others = self.figures.draw(generator, image, view[image])
+        side = chance(generator, 0.5, len(image)).float() * 2 - 1
+        aside = side * uniform(generator, 0.3, 1.0, len(image))
+        toward = uniform(generator, -1.5, 0.5, len(image))
+        upright = torch.stack([aside, torch.zeros_like(aside), toward], dim=1)
+        start = person.points[image, 0] - others.points[:, 0] + (view[image] @ upright[..., None])[..., 0]
+        others = others.moved(start)
+        above = (others.skin * ground.up[image][:, None]).sum(-1).amin(1) - ground.height[image]
+        return others.moved(-above[:, None] * ground.up[image])
 
 
-def _view(generator: torch.Generator, points: Tensor) -> tuple[Camera, Tensor]:
+def _inside(depth: Tensor) -> Tensor:
+    """(144,) how far behind the surface labels lie at most, meters, from each joint's (55,) distance to the skin.
+
+    A joint is seen when no more lies before it than its own limb and the clothes on that; face and fingers are bare.
+    """
+    inside = torch.full((len(POINT_NAMES) + FACE_LANDMARKS,), 0.012, device=depth.device)
+    inside[: len(depth)] += 1.6 * depth
+    clothed = [*range(22), *FEET6, *(POINT_INDEX[f"{side}_ear"] for side in ("left", "right"))]
+    inside[clothed] += 0.018
+    return inside
+
+
+def _boxes(pixels: Tensor, camera: Camera) -> Tensor:
+    """(B, V, 2) projected vertices -> (B, 4) their extent inside the picture."""
+    edge = torch.tensor([camera.width, camera.height], device=pixels.device)
+    return torch.cat([pixels.amin(1).clamp_min(0), torch.minimum(pixels.amax(1), edge)], dim=1)
+
+
+def _view(generator: torch.Generator, points: Tensor, height: int, width: int) -> tuple[Camera, Tensor]:
     """Cameras 1.3 to 10 m away; a fifth of the crops cut the legs off, and none is centered exactly."""
     count = len(points)
     distance = 1.3 * torch.exp(uniform(generator, 0, 2.04, count))
     whole, translation = frame_points(
-        points, distance, uniform(generator, 0.7, 1.0, count), normal(generator, 0.04, count, 2), HEIGHT, WIDTH
+        points, distance, uniform(generator, 0.7, 1.0, count), normal(generator, 0.04, count, 2), height, width
     )
     near, near_translation = frame_points(
         points[:, _UPPER_POINTS],
         distance.clamp_max(4),
         uniform(generator, 0.55, 1.0, count),
         normal(generator, 0.05, count, 2),
-        HEIGHT,
-        WIDTH,
+        height,
+        width,
     )
     cut = chance(generator, 0.2, count)
     focal = torch.where(cut, near.focal, whole.focal)
     center = torch.where(cut[:, None], near.center, whole.center)
-    return Camera(focal, center, HEIGHT, WIDTH), torch.where(cut[:, None], near_translation, translation)
-
-
-def _axis(index: int, device: torch.device) -> Tensor:
-    return torch.eye(3, device=device)[index]
+    return Camera(focal, center, height, width), torch.where(cut[:, None], near_translation, translation)

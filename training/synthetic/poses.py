@@ -21,7 +21,7 @@ BODY_JOINT_COUNT = 22
 UPPER_BODY = tuple(range(JOINT_INDEX["neck"], BODY_JOINT_COUNT))
 """Joints that a recombined pose takes from a second pose: neck, collars, head and arms."""
 
-_STRICT_T_BONES = {
+STRICT_T_BONES = {
     "hip": ("knee", (0.0, -1.0, 0.0)),
     "knee": ("ankle", (0.0, -1.0, 0.0)),
     "shoulder": ("elbow", (1.0, 0.0, 0.0)),
@@ -77,13 +77,23 @@ def rebase_from_strict_t(local: NDArray[np.float64], rest_joints: NDArray[np.flo
     Returns:
         (..., 22, 3, 3).
     """
+    return _turned(local, np.swapaxes(_strict_t_to_rest(rest_joints), -1, -2))
+
+
+def rebase_to_strict_t(local: NDArray[np.float64], rest_joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of `rebase_from_strict_t`."""
+    return _turned(local, _strict_t_to_rest(rest_joints))
+
+
+def _turned(local: NDArray[np.float64], turns: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., 22, 3, 3) local rotations whose world rotations are followed by (22, 3, 3) turns of their bones."""
     world = np.empty_like(local)
     for joint in range(BODY_JOINT_COUNT):
         parent = PARENTS[joint]
         world[..., joint, :, :] = local[..., joint, :, :]
         if parent >= 0:
             world[..., joint, :, :] = world[..., parent, :, :] @ local[..., joint, :, :]
-    world = world @ np.swapaxes(_strict_t_to_rest(rest_joints), -1, -2)
+    world = world @ turns
     rebased = world.copy()
     for joint in range(1, BODY_JOINT_COUNT):
         rebased[..., joint, :, :] = np.swapaxes(world[..., PARENTS[joint], :, :], -1, -2) @ world[..., joint, :, :]
@@ -119,16 +129,16 @@ def _strict_t_to_rest(rest_joints: NDArray[np.float64]) -> NDArray[np.float64]:
     """(22, 3, 3) smallest rotation from each strict-T bone to its rest bone; identity for the trunk and feet."""
     rotations = np.tile(np.eye(3), (BODY_JOINT_COUNT, 1, 1))
     for side, mirror in (("left", 1.0), ("right", -1.0)):
-        for start, (end, direction) in _STRICT_T_BONES.items():
+        for start, (end, direction) in STRICT_T_BONES.items():
             joint = JOINT_INDEX[f"{side}_{start}"]
             bone = rest_joints[JOINT_INDEX[f"{side}_{end}"]] - rest_joints[joint]
             strict = np.array([direction[0] * mirror, direction[1], direction[2]])
-            rotations[joint] = _shortest_rotation(strict, bone / np.linalg.norm(bone))
+            rotations[joint] = shortest_rotation(strict, bone / np.linalg.norm(bone))
     return rotations
 
 
-def _shortest_rotation(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(3, 3) rotation about start x end that takes the unit vector `start` to the unit vector `end`."""
+def shortest_rotation(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (3, 3) rotation about start x end that takes the unit vector `start` to the unit vector `end`."""
     axis = np.cross(start, end)
     sine = float(np.linalg.norm(axis))
     if sine < 1e-9:

@@ -1,5 +1,6 @@
 """Pictures of the open body: rasterize, paint, light, put before a background."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -58,7 +59,7 @@ def render(
     background = background.repeat_interleave(supersampling, 1).repeat_interleave(supersampling, 2)
     distance = fragments.depth_image(len(vertices), fine.height, fine.width)
     shown = _shade(generator, fragments, normals, faces, looks, regions, light)
-    shown = shown * _openness(distance, fragments)[:, None]
+    shown = shown * openness(distance, fragments)[:, None]
     radiance = fragments.paint(shown, background)
     if supersampling > 1:
         radiance = avg_pool2d(radiance.permute(0, 3, 1, 2), supersampling).permute(0, 2, 3, 1)
@@ -88,11 +89,24 @@ def _shade(
     )
 
 
-def _openness(distance: Tensor, fragments: Fragments, cell: int = 4, meters: float = 0.025) -> Tensor:
+def openness(distance: Tensor, fragments: Fragments, cell: int = 4, meters: float = 0.025) -> Tensor:
     """(N,) 0.5..1: darkens pixels that lie behind their neighbors, as creases and gaps between fingers are dark."""
+    return darkened(surroundings(distance, cell), fragments, meters)
+
+
+def surroundings(distance: Tensor, cell: int) -> Tensor:
+    """(B, H, W) depth image -> (B, H, W) the mean of what is around each pixel, five cells wide, the background not."""
     known = torch.isfinite(distance).float()[:, None]
     filled = torch.where(known > 0, distance[:, None], 0.0)
     sums = avg_pool2d(avg_pool2d(torch.cat([filled, known], dim=1), cell), 5, stride=1, padding=2)
     mean = interpolate(sums[:, :1] / sums[:, 1:].clamp_min(1e-6), size=distance.shape[1:], mode="bilinear")
-    around = mean[fragments.image, 0, fragments.row, fragments.column]
-    return 1 - 0.5 * ((fragments.depth - around) / meters).clamp(0, 1)
+    return mean[:, 0]
+
+
+def darkened(around: Tensor, fragments: Fragments, meters: float = 0.025, reach: float = math.inf) -> Tensor:
+    """(N,) 1 where a fragment lies before the `surroundings` (B, H, W), down to 0.5 where it lies behind them.
+
+    What lies farther behind than `reach` is another surface, which they do not darken.
+    """
+    behind = fragments.depth - around[fragments.image, fragments.row, fragments.column]
+    return 1 - 0.5 * (behind / meters).clamp(0, 1) * (2 - behind / reach).clamp(0, 1)

@@ -12,6 +12,8 @@ from torch.nn.functional import grid_sample, interpolate, normalize
 from .camera import Camera
 from .randomness import chance, choice, normal, uniform
 
+HELD_OUT_EVERY = 5
+"""Every so many panoramas one is kept for validation."""
 _CONVOLVED = (1.0, *[2 / 3] * 3, *[1 / 4] * 5)
 """A cosine lobe's share of each spherical harmonic, over pi (Ramamoorthi & Hanrahan 2001)."""
 
@@ -30,11 +32,11 @@ class Light:
     direction: Tensor
     color: Tensor
 
-    def shade(self, normals: Tensor, image: Tensor) -> Tensor:
-        """(N, 3) unit normals -> (N, 3) reflected radiance of a white surface."""
+    def shade(self, normals: Tensor, image: Tensor, lit: Tensor | float = 1.0) -> Tensor:
+        """(N, 3) unit normals -> (N, 3) reflected radiance of a white surface; `lit` (N, 1) the lamp's share there."""
         ambient = torch.einsum("nk,nkc->nc", harmonics(normals), self.harmonics[image]).clamp_min(0.02)
         facing = (normals * self.direction[image]).sum(1, keepdim=True).clamp_min(0)
-        return ambient + facing * self.color[image]
+        return ambient + facing * lit * self.color[image]
 
 
 def harmonics(directions: Tensor) -> Tensor:
@@ -60,6 +62,7 @@ class Scenery:
 
     def __init__(self, panoramas: Tensor | None = None) -> None:
         self.panoramas = panoramas
+        self._light = None if panoramas is None else _project_panoramas(panoramas)
 
     @classmethod
     def load(cls, path: Path | None, device: torch.device | str = "cpu", rows: int = 256) -> "Scenery":
@@ -72,35 +75,43 @@ class Scenery:
         level = resized.mean(1).flatten(1).quantile(0.6, dim=1).clamp_min(0.02)
         return cls((resized / level[:, None, None, None] * 0.4).to(device))
 
+    def part(self, held_out: bool) -> "Scenery":
+        """Every fifth panorama, kept from training, or the others."""
+        if self.panoramas is None:
+            return self
+        kept = torch.arange(len(self.panoramas)) % HELD_OUT_EVERY == 0
+        return Scenery(self.panoramas[kept if held_out else ~kept])
+
     def sample(self, generator: torch.Generator, camera: Camera) -> tuple[Tensor, Light]:
         """(B, H, W, 3) linear backgrounds and their light."""
         batch = len(camera.focal)
         background, light = _procedural(generator, camera)
-        if self.panoramas is None:
+        if self.panoramas is None or self._light is None:
             return background, light
-        pictured, shining = self._panoramic(generator, camera, self.panoramas)
+        pictured, shining = _panoramic(generator, camera, self.panoramas, self._light)
         use = chance(generator, 0.65, batch)
         background = torch.where(use[:, None, None, None], pictured, background)
         ambient = torch.where(use[:, None, None], shining, light.harmonics)
         return background, Light(ambient, light.direction, light.color)
 
-    def _panoramic(self, generator: torch.Generator, camera: Camera, panoramas: Tensor) -> tuple[Tensor, Tensor]:
-        """Backgrounds (B, H, W, 3) and the harmonics (B, 9, 3) of the panoramas' light in camera axes."""
-        batch = len(camera.focal)
-        scene = choice(generator, len(panoramas), batch)
-        field = uniform(generator, 0.6, 2.2, batch) * camera.height
-        wide = Camera(field, camera.center * 0 + camera.height / 2, camera.height, camera.width)
-        to_scene = _scene_axes(uniform(generator, -math.pi, math.pi, batch), normal(generator, 0.25, batch))
-        directions = wide.rays() @ to_scene[:, None].transpose(-1, -2)
-        azimuth = torch.atan2(directions[..., 0], directions[..., 2]) / math.pi
-        elevation = torch.asin(directions[..., 1].clamp(-1, 1)) / (math.pi / 2)
-        grid = torch.stack([azimuth, -elevation], dim=-1)
-        pictured = grid_sample(panoramas[scene], grid, align_corners=False, padding_mode="border")
-        coefficients = _project_panoramas(panoramas)[scene]
-        # Harmonics up to an order turn into harmonics up to that order: evaluate around the sphere and fit again.
-        probes = normalize(torch.randn(64, 3, generator=torch.Generator().manual_seed(0)), dim=1).to(panoramas.device)
-        values = harmonics(probes @ to_scene.transpose(-1, -2)) @ coefficients
-        return pictured.permute(0, 2, 3, 1), torch.linalg.pinv(harmonics(probes)) @ values
+
+def _panoramic(generator: torch.Generator, camera: Camera, panoramas: Tensor, light: Tensor) -> tuple[Tensor, Tensor]:
+    """Backgrounds (B, H, W, 3) and the harmonics (B, 9, 3) of the panoramas' light in camera axes."""
+    batch = len(camera.focal)
+    scene = choice(generator, len(panoramas), batch)
+    field = uniform(generator, 0.6, 2.2, batch) * camera.height
+    wide = Camera(field, camera.center * 0 + camera.height / 2, camera.height, camera.width)
+    to_scene = _scene_axes(uniform(generator, -math.pi, math.pi, batch), normal(generator, 0.25, batch))
+    directions = wide.rays() @ to_scene[:, None].transpose(-1, -2)
+    azimuth = torch.atan2(directions[..., 0], directions[..., 2]) / math.pi
+    elevation = torch.asin(directions[..., 1].clamp(-1, 1)) / (math.pi / 2)
+    grid = torch.stack([azimuth, -elevation], dim=-1)
+    pictured = grid_sample(panoramas[scene], grid, align_corners=False, padding_mode="border")
+    coefficients = light[scene]
+    # Harmonics up to an order turn into harmonics up to that order: evaluate around the sphere and fit again.
+    probes = normalize(torch.randn(64, 3, generator=torch.Generator().manual_seed(0)), dim=1).to(panoramas.device)
+    values = harmonics(probes @ to_scene.transpose(-1, -2)) @ coefficients
+    return pictured.permute(0, 2, 3, 1), torch.linalg.pinv(harmonics(probes)) @ values
 
 
 def _scene_axes(yaw: Tensor, pitch: Tensor) -> Tensor:

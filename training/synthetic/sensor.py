@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
-from .randomness import chance, normal, uniform
-from .scenery import clouds
+from .randomness import chance, uniform
 
 
 def develop(generator: torch.Generator, radiance: Tensor) -> Tensor:
@@ -46,31 +45,3 @@ def _lose_resolution(generator: torch.Generator, image: Tensor) -> Tensor:
         coarse = interpolate(small, size=image.shape[-2:], mode="bilinear", align_corners=False)
         image = torch.where(chance(generator, 0.17, len(image), 1, 1, 1), coarse, image)
     return image
-
-
-def occlude(generator: torch.Generator, radiance: Tensor, probability: float) -> tuple[Tensor, Tensor]:
-    """Put things between the camera and the person.
-
-    Args:
-        generator: of the random numbers.
-        radiance: (B, H, W, 3).
-        probability: of each of two things.
-
-    Returns:
-        radiance (B, H, W, 3) and a mask (B, H, W), true where something stands in front.
-    """
-    batch, height, width, _ = radiance.shape
-    rows = (torch.arange(height, device=radiance.device) + 0.5)[None, :, None] / height
-    columns = (torch.arange(width, device=radiance.device) + 0.5)[None, None] / width
-    hidden = torch.zeros(batch, height, width, dtype=torch.bool, device=radiance.device)
-    for _ in range(2):
-        x = (columns - uniform(generator, 0, 1, batch, 1, 1)) / uniform(generator, 0.05, 0.3, batch, 1, 1)
-        y = (rows - uniform(generator, 0, 1, batch, 1, 1)) / uniform(generator, 0.05, 0.3, batch, 1, 1)
-        x = x + normal(generator, 0.4, batch, 1, 1) * y
-        box = chance(generator, 0.5, batch, 1, 1)
-        inside = torch.where(box, torch.maximum(x.abs(), y.abs()), (x * x + y * y).sqrt()) < 1
-        inside &= chance(generator, probability, batch, 1, 1)
-        texture = clouds(generator, batch, 3, height, width) * 0.12 + uniform(generator, 0, 1, batch, 3, 1, 1) ** 1.5
-        radiance = torch.where(inside[..., None], texture.clamp_min(0.003).permute(0, 2, 3, 1), radiance)
-        hidden |= inside
-    return radiance, hidden

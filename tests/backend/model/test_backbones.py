@@ -1,12 +1,14 @@
 """The pretrained networks' modules: shapes, TensorFlow's padding, and numbers of the original runtimes."""
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from pose2pose.backend.detection import WEIGHTS_FILE
 from pose2pose.backend.model.backbones import InvertedResidual, ResNetBackbone, SameConv2d
-from pose2pose.backend.model.mediapipe import FaceLandmarkNet, HandLandmarkNet
+from pose2pose.backend.model.mediapipe import FACE_REGIONS, FaceLandmarkNet, HandLandmarkNet
 from pose2pose.backend.model.movenet import build_multipose, build_thunder
 
 safetensors_torch = pytest.importorskip("safetensors.torch")
@@ -106,6 +108,29 @@ def test_face_network_shapes() -> None:
     assert maps.points.shape == (2, 468, 3)
     assert maps.presence.shape == (2,)
     assert [tuple(feature.shape) for feature in maps.features] == [(2, 128, 12, 12), (2, 128, 6, 6)]
+
+
+def test_the_second_look_at_a_region_turns_with_the_face() -> None:
+    """Lips along a slanted line: the region's box has its angle, surrounds it by half, and answers land in it."""
+    torch.manual_seed(0)
+    network = FaceLandmarkNet().eval()
+    angle = 0.4
+    along = torch.tensor([math.cos(angle), math.sin(angle)])
+    points = torch.rand(1, 468, 3) * 40 + 76
+    lips, first, second = FACE_REGIONS[0]
+    spread = torch.linspace(-20, 20, len(lips))
+    points[0, list(lips), :2] = 96 + spread[:, None] * along
+    points[0, first, :2], points[0, second, :2] = 96 - 20 * along, 96 + 20 * along
+    region = network.regions[0]
+    torch.nn.init.zeros_(region.points.weight)
+    region.points.bias.data = torch.tensor([0.0, 32.0]).repeat(len(lips))  # the middle of the left edge
+    with torch.inference_mode():
+        refined = network.refine(torch.rand(1, 32, 48, 48), points)
+    expected = (96 - 1.5 * 20 * along).expand(len(lips), 2)
+    assert torch.allclose(refined[0, list(lips), :2], expected, atol=1e-3)
+    assert torch.equal(refined[..., 2], points[..., 2])
+    untouched = sorted(set(range(468)) - {landmark for region in FACE_REGIONS for landmark in region[0]})
+    assert torch.equal(refined[0, untouched], points[0, untouched])
 
 
 @pytest.mark.parametrize("network", [HandLandmarkNet, FaceLandmarkNet])

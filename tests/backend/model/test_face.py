@@ -37,6 +37,7 @@ def test_points_without_weight_may_move_freely() -> None:
 def test_the_expression_does_not_change_with_the_heads_pose() -> None:
     torch.manual_seed(0)
     branch = build_open_face().eval()
+    torch.nn.init.normal_(branch.head.output.weight)  # beyond what counts as rest
     points = torch.randn(3, 468, 3)
     with torch.inference_mode():
         jaw, expression = branch.pose(points, None)
@@ -44,6 +45,17 @@ def test_the_expression_does_not_change_with_the_heads_pose() -> None:
     torch.testing.assert_close(turned_expression, expression, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(turned_jaw, jaw, atol=1e-3, rtol=1e-3)
     assert (expression.std(0) > 0).all()
+
+
+def test_small_coefficients_are_none_and_larger_ones_count_from_there() -> None:
+    branch = build_open_face().eval()
+    torch.nn.init.zeros_(branch.head.output.weight)
+    said = torch.tensor([0.1, -0.1, 1.0, -1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0])
+    with torch.inference_mode():
+        branch.head.output.bias[6:] = said
+        expression = branch.pose(torch.randn(2, 468, 3), None)[1]
+    assert (expression[:, :2] == 0).all()
+    torch.testing.assert_close(expression[:, 2:4], torch.tensor([[0.88, -0.88]]).expand(2, 2))
 
 
 @pytest.mark.parametrize("build", [build_open_face, build_paper_face])

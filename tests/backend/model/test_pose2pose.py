@@ -114,7 +114,7 @@ def test_knuckles_influence_the_wrists(networks: Callable[[str], Pose2Pose], nam
 @torch.inference_mode()
 def test_an_unseen_face_stays_at_rest(networks: Callable[[str], Pose2Pose]) -> None:
     network = networks("open")
-    final = network.face.backbone.presence[-1].bias
+    final = network.face.backbone.presence.bias
     kept = final.clone()
     final.copy_(torch.full_like(final, -50))
     output = network(torch.rand(1, *PICTURE))

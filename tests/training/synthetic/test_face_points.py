@@ -91,7 +91,7 @@ def test_samples_are_faces_in_any_view(surface):
     upright = surface.template * torch.tensor([1.0, -1.0, -1.0])
     aligned = align_points(seen.points[seen.neutral], upright, torch.ones(len(upright)))
     assert 0.04 < seen.neutral.float().mean() < 0.4
-    assert (aligned - upright).norm(dim=2).mean() < 0.01
+    assert (aligned - upright).norm(dim=2).mean() < 0.012
     assert seen.expression[seen.neutral].abs().max() == 0 and jaw_degrees(seen.jaw).max() < 31
 
 
