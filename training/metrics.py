@@ -1,4 +1,7 @@
-"""Errors of predicted joints in millimeters: MPJPE and PA-MPJPE (paper, section 5)."""
+"""Errors of predicted points and boxes: MPJPE, MPVPE, both after alignment, and box IoU (paper, sections 5.1 and 11).
+
+Letters: B predictions, P points (joints or vertices).
+"""
 
 import torch
 from torch import Tensor
@@ -22,12 +25,28 @@ def mpjpe(predicted: Tensor, target: Tensor, *, root: int | None = None) -> Tens
     return distances.mean(dim=-1)
 
 
-def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
-    """MPJPE after the best similarity transform of each prediction onto its target.
+def rooted_error(predicted: Tensor, target: Tensor, roots: tuple[Tensor, Tensor]) -> Tensor:
+    """Mean distance after the roots are moved onto each other: MPVPE, or MPJPE where the root is none of the points.
 
     Args:
-        predicted: (B, J, 3) meters.
-        target: (B, J, 3) meters.
+        predicted: (B, P, 3) meters.
+        target: (B, P, 3) meters.
+        roots: (B, 3) meters, of the prediction and of the target: pelvis, wrist or neck of the part.
+
+    Returns:
+        (B,) millimeters.
+    """
+    return mpjpe(predicted - roots[0][:, None], target - roots[1][:, None])
+
+
+def pa_mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean distance after the best similarity transform of each prediction onto its target.
+
+    Of joints this is PA-MPJPE, of vertices PA-MPVPE; a part is aligned on its own points (section 5.1).
+
+    Args:
+        predicted: (B, P, 3) meters.
+        target: (B, P, 3) meters.
 
     Returns:
         (B,) millimeters.
@@ -47,7 +66,7 @@ def procrustes_align(source: Tensor, target: Tensor) -> Tensor:
     Returns:
         (B, J, 3) the moved source, in the source's own type.
     """
-    x, y = source.double(), target.double()
+    x, y = (points.cpu().double() if points.device.type == "mps" else points.double() for points in (source, target))
     x_mean, y_mean = x.mean(dim=1, keepdim=True), y.mean(dim=1, keepdim=True)
     x, y = x - x_mean, y - y_mean
     u, singular, vt = torch.linalg.svd(x.transpose(1, 2) @ y)
@@ -56,4 +75,23 @@ def procrustes_align(source: Tensor, target: Tensor) -> Tensor:
     rotation = (u * signs[:, None]) @ vt
     scale = (singular * signs).sum(dim=-1) / x.square().sum(dim=(1, 2)).clamp_min(1e-12)
     moved: Tensor = scale[:, None, None] * (x @ rotation) + y_mean
-    return moved.to(source.dtype)
+    return moved.to(source)
+
+
+def box_iou(predicted: Tensor, target: Tensor) -> Tensor:
+    """Intersection over union of boxes, pair by pair.
+
+    Args:
+        predicted: (..., 4) x, y, x, y.
+        target: (..., 4).
+
+    Returns:
+        (...) 0..1; a box that is turned inside out or has no area overlaps with nothing.
+    """
+    upper = torch.maximum(predicted[..., :2], target[..., :2])
+    lower = torch.minimum(predicted[..., 2:], target[..., 2:])
+    shared = (lower - upper).clamp_min(0).prod(dim=-1)
+    areas = [(box[..., 2:] - box[..., :2]).clamp_min(0).prod(dim=-1) for box in (predicted, target)]
+    union = areas[0] + areas[1] - shared
+    iou: Tensor = torch.where(union > 0, shared / union.clamp_min(1e-12), 0.0)
+    return iou
