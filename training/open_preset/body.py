@@ -13,7 +13,6 @@ import argparse
 import json
 from pathlib import Path
 
-import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
@@ -25,16 +24,12 @@ from ...backend.model.presets import build_open_body
 from ...backend.motion.body_file import BodyFile, load_body
 from ...backend.weights import load_part, part_path, save_part
 from ..synthetic.people import PeopleSampler
-from ..synthetic.poses import load_pose_library, straighten_legs
+from ..synthetic.pose_split import split_poses
 from ..synthetic.scenery import Scenery
 from .body_features import SeenPeople, look_at_people, train_on_features, validate_on_renders
 from .body_heads import keypoint_position, train_on_keypoints, validate
 from .clock import progress
 
-HELD_OUT_EVERY = 20
-"""Every so many poses of a library one is kept for validation."""
-STRAIGHTENED = 0.35
-"""Share of the training poses whose legs are straightened."""
 TRUNK = "position.backbone."
 """Names of the pretrained network's weights inside the branch."""
 
@@ -47,34 +42,6 @@ def load_trunk(branch: BodyBranch, path: Path | None) -> None:
     backbone = keypoint_position(branch).backbone
     backbone.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     backbone.requires_grad_(False)
-
-
-def load_poses(paths: list[Path], body: BodyFile) -> tuple[Tensor, Tensor]:
-    """Poses for training and the ones held out for validation, (N, 22, 3, 3) each.
-
-    Every file has the same share of the training, however many poses it holds: one of diverse poses and one of
-    ordinary motion balance each other. Poses next to a held-out one in time may be trained on, so only real video
-    tells how well unknown motion works.
-    """
-    libraries = [torch.from_numpy(load_pose_library(path, body)) for path in paths]
-    held_out = torch.cat([library[::HELD_OUT_EVERY] for library in libraries])
-    kept = [library[torch.arange(len(library)) % HELD_OUT_EVERY != 0] for library in libraries]
-    longest = max(len(library) for library in kept)
-    shared = torch.cat([library[torch.arange(longest) % len(library)] for library in kept])
-    return with_straight_legs(shared, body), held_out
-
-
-def with_straight_legs(library: Tensor, body: BodyFile) -> Tensor:
-    """Straighten the legs of some of the poses (N, 22, 3, 3), mostly on both sides, by random amounts; in place."""
-    random = np.random.default_rng(0)
-    count = int(STRAIGHTENED * len(library))
-    chosen = random.choice(len(library), count, replace=False)
-    amounts = np.repeat(random.uniform(0.3, 1.0, (count, 1)), 2, axis=1)
-    one_sided = random.random(count) < 0.25
-    amounts[one_sided, random.integers(0, 2, one_sided.sum())] = 0
-    straight = straighten_legs(library[chosen].double().numpy(), body.rest_joints(), amounts)
-    library[chosen] = torch.from_numpy(straight).float()
-    return library
 
 
 def render_people(branch: BodyBranch, poses: Tensor, path: Path, options: argparse.Namespace, count: int) -> SeenPeople:
@@ -123,7 +90,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def run_stages(branch: BodyBranch, file: BodyFile, options: argparse.Namespace) -> dict[str, float]:
     """Train the branch as the options say and measure it."""
     body = BodyLayer(file)
-    library, held_out = load_poses(options.poses, file)
+    library, held_out = split_poses(options.poses, file)
     metrics: dict[str, float] = {}
     if options.seconds > 0:
         with progress("keypoint stage") as report:
