@@ -1,11 +1,13 @@
 """Every published experiment learns a handful of samples by heart: all of its terms reach all of its weights.
 
-Pictures of 64x64 pixels, ResNets of four narrow blocks, the same 8 samples in every step, 100 steps at a rate that falls
-to zero: seconds on one core. What is asked for is not a good network but that nothing is cut off: the loss ends below a
-quarter of where it starts (most experiments reach a tenth; the upsampled ones of Table 2 are the slowest), and every
-term below three quarters of its highest value. Its highest, as the positions of hands only count where the predicted
-boxes contain them, so that this term grows until the boxes are found. RotationNets without features are the slowest to
-learn rotations (Table 3, 0.6). A term whose gradient is lost stays at its value or rises.
+Pictures of 64x64 pixels, ResNets of four narrow blocks, the same 4 samples in every step, 100 steps at a rate that
+falls to zero: seconds on one core, most of them spent on the body model. Networks with an upsampled map, whose batch
+norm ends below it, and RotationNets without features, which have few inputs, take twice as many steps.
+
+What is asked for is not a good network but that nothing is cut off: the loss ends below 0.15 of where it starts, and
+every term below 0.75 of its highest value. Its highest, as the positions of hands only count where the predicted boxes
+contain them, so that this term grows until the boxes are found; 0.75 for rotations without features (0.54), while most
+terms end below 0.2. A term whose gradient is lost stays at its value or rises.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,8 +46,8 @@ CHANGES = [
     "schedule.rate=3e-3",
     "schedule.batch_norm=trained",
 ]
-SAMPLES, STEPS = 8, 100
-TOTAL, TERM = 0.25, 0.75
+SAMPLES, STEPS = 4, 100
+TOTAL, TERM = 0.15, 0.75
 """Shares of the first loss, and of each term's highest value, that must not be left."""
 
 
@@ -89,11 +91,13 @@ def test_every_term_of_every_experiment_is_learnt(
     targets = targets_of(batch, model)  # of the one batch, once
     monkeypatch.setattr("pose2pose.training.learner.targets_of", lambda _batch, _model: targets)
     curve: list[dict[str, float]] = []
+    quick = config.network.initial == "none" and "features" in config.network.rotation_inputs
+    steps = STEPS if quick else 2 * STEPS
 
     def batches() -> Iterator[list[Part]]:
-        for step in range(STEPS):
+        for step in range(steps):
             for group in learner.optimizer.param_groups:
-                group["lr"] = config.schedule.rate * (1 - step / STEPS)
+                group["lr"] = config.schedule.rate * (1 - step / steps)
             yield [batch]
 
     train_one_epoch(learner, batches(), seed=0, step=0, record=lambda _step, values, _batch: curve.append(values),

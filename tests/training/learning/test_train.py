@@ -70,6 +70,10 @@ def test_a_run_leaves_everything_to_work_with(tables: dict[str, Any], tmp_path: 
     lines = curve(run)
     assert [(line["step"], line["epoch"]) for line in lines] == [(0, 0), (1, 0), (2, 1), (3, 1)]
     assert [line["rate"] for line in lines] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+    terms = {"rotations", "betas", "positions", "fit_positions", "points_3d", "fit_points_3d", "projection"}
+    assert terms | {"step", "epoch", "rate", "loss", "gradient"} <= set(lines[0])
+    text = (run / "log.jsonl").read_text(encoding="utf-8")
+    assert [json.loads(line) for line in text.splitlines()] == lines
     assert load_config(run / "config.toml") == config
     assert [path.name for path in checkpoints(run)] == ["step_00000004.pt"]
     assert not list(run.rglob("*.partial"))
@@ -232,14 +236,6 @@ class TestShares:
         whole = shares(range(20), epoch=0, batch=4, start=0, rank=0, processes=1, parts=2)
         assert shares(range(20), epoch=0, batch=4, start=2, rank=0, processes=1, parts=2) == whole[4:]
         assert shares(range(20), epoch=0, batch=4, start=5, rank=0, processes=1, parts=2) == []
-
-
-def test_lines_of_the_log_are_plain_json(tables: dict[str, Any], tmp_path: Path) -> None:
-    train(changed(tables, epochs=1), tmp_path / "run")
-    text = (tmp_path / "run" / "log.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.splitlines()]
-    terms = {"rotations", "betas", "positions", "fit_positions", "points_3d", "fit_points_3d", "projection"}
-    assert terms | {"step", "epoch", "rate", "loss", "gradient"} <= set(lines[0])
 
 
 @pytest.mark.slow
