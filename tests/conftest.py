@@ -1,6 +1,7 @@
 """Fixtures that more than one test file uses."""
 
 import os
+import signal
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 # Before torch is imported, and for child processes too: with tensors this small a second thread only costs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell makes what it starts in the background deaf to Ctrl-C, and child processes inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CLIP = Path(__file__).parent / "data" / "person_walking.mp4"
 
