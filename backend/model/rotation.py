@@ -16,7 +16,11 @@ IDENTITY_ROWS = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
 def matrix_from_6d(six: Tensor) -> Tensor:
-    """(..., 6) two unnormalized columns -> (..., 3, 3) rotation matrices by Gram-Schmidt."""
+    """(..., 6) two unnormalized columns -> (..., 3, 3) rotation matrices by Gram-Schmidt.
+
+    At least in single precision, in which alone they are rotations: those of bfloat16 are off by some thousandths.
+    """
+    six = six.to(torch.promote_types(six.dtype, torch.float32))
     first = F.normalize(six[..., :3], dim=-1)
     second = six[..., 3:]
     second = F.normalize(second - (first * second).sum(-1, keepdim=True) * first, dim=-1)

@@ -27,6 +27,11 @@ def test_any_six_numbers_give_a_rotation() -> None:
     torch.testing.assert_close(torch.linalg.det(matrices), torch.ones(200, 3, dtype=torch.float64))
 
 
+def test_numbers_of_half_precision_give_a_rotation_too() -> None:
+    matrices = matrix_from_6d(torch.randn(200, 6, generator=torch.Generator().manual_seed(0)).bfloat16())
+    torch.testing.assert_close(matrices @ matrices.transpose(-1, -2), torch.eye(3).expand_as(matrices))
+
+
 def test_mirroring_negates_y_and_z_of_the_axis_angle() -> None:
     vectors = np.random.default_rng(0).normal(size=(20, 3))
     mirrored = mirror_rotations(torch.from_numpy(Rotation.from_rotvec(vectors).as_matrix()))
