@@ -19,7 +19,7 @@ from ..backend.motion.body_file import OPEN_BODY
 from ..backend.motion.skeleton import JAW, LEFT_HAND, RIGHT_HAND
 from .joint_sets import JOINT_SETS, JointSet
 from .model_files import FACE_VERTICES, HAND_VERTICES, face_vertices, hand_vertices, model_file, read_model
-from .model_layers import LAYERS, Poser
+from .model_layers import LAYERS, Poser, keep_joints
 
 Array = NDArray[Any]
 
@@ -37,7 +37,7 @@ class HumanModel(nn.Module):
 
     Args:
         joint_set: points and rotations.
-        layer: of the `smplx` package.
+        layer: of the `smplx` package; a sparse copy of it gives the points alone.
         poser: calls the layer.
         mean_pose: (R, 3) axis-angle, the mean hand of the model, zeros elsewhere.
         parts: vertices of left_hand, right_hand and face; empty where they are not known.
@@ -51,6 +51,7 @@ class HumanModel(nn.Module):
         super().__init__()
         self.joint_set = joint_set
         self.layer = layer.requires_grad_(False)
+        self.sparse_layer = keep_joints(self.layer, joint_set.vertices)
         self.poser = poser
         self.register_buffer("mean_pose", mean_pose, persistent=False)
         self.parts = parts
@@ -79,14 +80,28 @@ class HumanModel(nn.Module):
             expression: (B, 10); None for zero, and without effect on SMPL and MANO.
             trans: (B, 3) meters; None for zero.
         """
+        vertices, joints = self._pose(self.layer, rotations, betas, expression, trans)
+        return Posed(vertices, self._points(joints, vertices[:, self.joint_set.vertices]))
+
+    def points(
+        self, rotations: Tensor, betas: Tensor, expression: Tensor | None = None, trans: Tensor | None = None
+    ) -> Tensor:
+        """The points (B, J, 3) of `forward` without the mesh, which costs far more; takes the same."""
+        vertices, joints = self._pose(self.sparse_layer, rotations, betas, expression, trans)
+        return self._points(joints, vertices[:, : len(self.joint_set.vertices)])
+
+    def _pose(
+        self, layer: nn.Module, rotations: Tensor, betas: Tensor, expression: Tensor | None, trans: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
         with torch.autocast(rotations.device.type, enabled=False):
             zeros = betas.new_zeros(len(betas), 3, dtype=torch.float32)
             expression = torch.zeros_like(betas) if expression is None else expression
-            vertices, joints = self.poser(
-                self.layer, rotations.float(), betas.float(), expression.float(), zeros if trans is None else trans
+            return self.poser(
+                layer, rotations.float(), betas.float(), expression.float(), zeros if trans is None else trans
             )
-        points = torch.cat([joints, vertices[:, self.joint_set.vertices]], dim=1)
-        return Posed(vertices, points[:, self.joint_set.layer_points])
+
+    def _points(self, joints: Tensor, vertices: Tensor) -> Tensor:
+        return torch.cat([joints, vertices], dim=1)[:, self.joint_set.layer_points]
 
 
 def build_human_model(part: str, folder: Path | None, *, gender: str = "neutral") -> HumanModel:

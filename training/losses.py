@@ -112,7 +112,7 @@ def whole_losses(output: Pose2PoseOutput, targets: Targets, model: HumanModel, v
     joint_set, boxes = model.joint_set, output.boxes.detach()
     body = Cells(view.size, PAPER_BODY_GRID.depth_range)
     hands = [Cells(view.hand_size, PAPER_HAND_GRID.depth_range, boxes[:, side]) for side in range(2)]
-    posed = model(output.rotations, output.betas, output.expression).points
+    posed = model.points(output.rotations, output.betas, output.expression)
     terms = _parameters(output.rotations, output.betas, output.expression, targets)
     terms |= _positions(_whole_positional(output, joint_set, body, hands), targets, view.axes)
     terms |= _mesh(posed, targets, joint_set)
@@ -134,7 +134,7 @@ def part_losses(output: PartOutput, targets: Targets, model: HumanModel, view: V
     """
     joint_set = model.joint_set
     cells = Cells(view.size, (PAPER_BODY_GRID if joint_set.name == "body" else PAPER_HAND_GRID).depth_range)
-    posed = model(output.rotations, output.betas, output.expression).points
+    posed = model.points(output.rotations, output.betas, output.expression)
     terms = _parameters(output.rotations, output.betas, output.expression, targets)
     if output.positions is not None:
         pose = Positional(output.positions.points, joint_set.positional, cells)

@@ -4,7 +4,8 @@
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import copy
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +26,43 @@ SMPL_HANDS = 2
 
 Poser = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 """Layer, rotations, betas, expression, translation -> vertices (B, V, 3) and the layer's joints (B, P, 3)."""
+
+
+LANDMARKS = ("lmk_faces_idx", "dynamic_lmk_faces_idx")
+"""Buffers of a layer that name the triangles on which its landmarks lie."""
+OF_VERTICES = ("v_template", "shapedirs", "expr_dirs")
+"""Buffers of a layer with a row for each vertex, from which the joints at rest follow."""
+
+
+def keep_joints(layer: nn.Module, vertices: Sequence[int]) -> nn.Module:
+    """A copy of a layer with only those vertices that its joints are made of: the same joints for a fraction of the work.
+
+    `smplx` reads the skeleton at rest off all vertices of the shaped body. The copy has every joint of the skeleton as
+    a vertex of its own, which follows the shape and nothing else.
+
+    Args:
+        layer: of `LAYERS`.
+        vertices: to be kept too; they come first, in this order.
+    """
+    small, regressor = copy.deepcopy(layer), layer.J_regressor
+    joints, total = regressor.shape
+    used = [layer.vertex_joint_selector.extra_joints_idxs]
+    used += [layer.faces_tensor[getattr(layer, name)].flatten() for name in LANDMARKS if hasattr(layer, name)]
+    others = sorted(set(torch.cat(used).tolist()) - set(vertices))
+    kept = torch.tensor([*vertices, *others])
+    places = torch.zeros(total, dtype=torch.long)
+    places[kept] = torch.arange(len(kept))
+    small.faces_tensor = places[layer.faces_tensor]  # of the other triangles nothing is asked
+    small.vertex_joint_selector.extra_joints_idxs = places[used[0]]
+    for name in OF_VERTICES:
+        if hasattr(layer, name):
+            of_all = getattr(layer, name)
+            setattr(small, name, torch.cat([of_all[kept], torch.tensordot(regressor, of_all, 1)]))
+    bends = layer.posedirs.unflatten(1, (total, 3))[:, kept]
+    small.posedirs = torch.cat([bends, bends.new_zeros(len(bends), joints, 3)], dim=1).flatten(1)
+    small.lbs_weights = torch.cat([layer.lbs_weights[kept], layer.lbs_weights.new_zeros(joints, joints)])
+    small.J_regressor = torch.cat([regressor.new_zeros(joints, len(kept)), torch.eye(joints)], dim=1)
+    return small
 
 
 def _build_smplx(arrays: dict[str, Array], gender: str) -> nn.Module:

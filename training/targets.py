@@ -159,13 +159,12 @@ def depth_ranges(joint_set: JointSet, like: Tensor) -> Tensor:
 def _posed_fit(batch: Batch, model: HumanModel) -> tuple[Tensor, Tensor]:
     """Where the fit's points are in the crop (B, J, 2), pixels, and in the axes of the crop's camera (B, J, 3)."""
     rotations = matrix_from_axis_angle(batch["fit_rotations"])
-    posed = model(rotations, batch["betas"], batch["expression"], batch["fit_trans"])
-    places = project(posed.points, batch["focal"], batch["principal_point"])
+    points = model.points(rotations, batch["betas"], batch["expression"], batch["fit_trans"])
+    places = project(points, batch["focal"], batch["principal_point"])
     mirrored = torch.stack([batch["picture_width"][:, None] - places[..., 0], places[..., 1]], dim=2)
     flipped = batch["flipped"][:, None, None]
     swap = _swapped(model.joint_set)
     places = torch.where(flipped, mirrored[:, swap], places)
-    points = posed.points
     points = torch.where(flipped, (points * points.new_tensor([-1.0, 1.0, 1.0]))[:, swap], points)
     affine = batch["affine"]
     linear = affine[:, :, :2]

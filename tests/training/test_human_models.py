@@ -66,6 +66,17 @@ def test_points_and_rotations_are_those_of_the_joint_set(part: str, request: pyt
     assert not any(parameter.requires_grad for parameter in model.parameters())
 
 
+@pytest.mark.parametrize("part", MODELS)
+def test_points_alone_are_those_of_the_mesh(part: str, request: pytest.FixtureRequest) -> None:
+    model: HumanModel = request.getfixturevalue(MODELS[part])
+    betas, expression, trans = shape()
+    turned = rotations(len(JOINT_SETS[part].rotations)).requires_grad_()
+    whole, alone = model(turned, betas, expression, trans).points, model.points(turned, betas, expression, trans)
+    torch.testing.assert_close(alone, whole, atol=1e-5, rtol=0)
+    gradients = [torch.autograd.grad(points.square().sum(), turned)[0] for points in (whole, alone)]
+    torch.testing.assert_close(gradients[1], gradients[0], atol=1e-3, rtol=1e-4)
+
+
 def test_smplx_gives_the_same_from_the_file_itself(model_folder: Path, whole_model: HumanModel) -> None:
     folder = str(model_folder / "smplx")
     theirs = smplx.SMPLXLayer(folder, use_pca=False, use_face_contour=True, ext="npz")

@@ -30,7 +30,7 @@ def root_joint_of(model: HumanModel) -> RootJoint:
     betas = torch.cat([torch.zeros(1, 10), torch.eye(10)])
     device = model.mean_pose.device
     with torch.no_grad():
-        joints = model(rest.to(device), betas.to(device)).points[:, 0].cpu().numpy()
+        joints = model.points(rest.to(device), betas.to(device))[:, 0].cpu().numpy()
     return RestRoot(joints[0], joints[1:] - joints[0])
 
 
