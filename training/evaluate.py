@@ -161,7 +161,7 @@ def _nothing(index: int) -> Truth:
 
 def _untrained(config: Config) -> Config:
     """Without the files that a training starts from, which a trained network no longer needs."""
-    return replace(config, network=replace(config.network, body_start="", hand_start="", face_start=""))
+    return replace(config, network=config.network.without_starts())
 
 
 def _prepare(config: Config, model: HumanModel) -> Prepare:

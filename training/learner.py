@@ -94,4 +94,4 @@ class Losses:
 
 def is_the_papers(network: NetworkConfig) -> bool:
     """Whether it computes what the preset `paper` of the capture does: where it starts and how it learns aside."""
-    return replace(network, detach=(), body_start="", hand_start="", face_start="") == NetworkConfig()
+    return replace(network.without_starts(), detach=()) == NetworkConfig()

@@ -159,13 +159,14 @@ def _build_face(config: NetworkConfig) -> PooledFaceBranch:
 
 def _build_body_part(config: NetworkConfig) -> LimbNet:
     """SMPL's root and 21 joints."""
-    return _limb(config, _body_branch(config), BODY_ROTATIONS, PooledShapeNet(_channels(config.body_resnet)))
+    branch = _body_branch(config)
+    return _limb(config, branch, BODY_ROTATIONS, PooledShapeNet(branch.channels))
 
 
 def _build_hand_part(config: NetworkConfig) -> LimbNet:
     """MANO's root and 15 joints."""
-    shape = PooledShapeNet(_channels(config.hand_resnet), distance=PART_DISTANCE)
-    return _limb(config, _hand_branch(config), 1 + HAND_ROTATIONS, shape)
+    branch = _hand_branch(config)
+    return _limb(config, branch, 1 + HAND_ROTATIONS, PooledShapeNet(branch.channels, distance=PART_DISTANCE))
 
 
 def _build_face_part(config: NetworkConfig) -> HeadNet:
@@ -192,7 +193,3 @@ def _limb(config: NetworkConfig, branch: Branch, rotations: int, shape: PooledSh
         size=branch.size,
         hand_on=choose_hand_on(config),
     )
-
-
-def _channels(depth: int) -> int:
-    return 2048 if depth == 50 else 512

@@ -7,10 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.checkpoint import load_checkpoint
+from pose2pose.training.config import load_config
 from pose2pose.training.datasets.freihand import FreiHandEvaluation, FreiHandTraining
 from pose2pose.training.datasets.report import MissingDataError
+from pose2pose.training.hand_first import hand_training
 from pose2pose.training.joint_sets import HAND
+from pose2pose.training.network.build import build_network
 from pose2pose.training.pictures import crop_affine, to_crop
+from pose2pose.training.train import train
 
 Write = Callable[[Path, Any], None]
 SIDE = 224
@@ -103,3 +108,25 @@ def test_what_is_missing_is_listed(root: Path) -> None:
     (root / "data" / "evaluation_xyz.json").unlink()
     with pytest.raises(MissingDataError, match=r"evaluation_xyz.json: joints; from the FreiHAND page"):
         FreiHandEvaluation(root=root, joint_set=HAND)
+
+
+@pytest.mark.slow
+def test_a_hand_network_learns_from_it_and_is_the_start_of_a_hand_branch(root: Path, model_folder: Path) -> None:
+    small = ["+reduced", "network.hand_size=[32, 32]", "network.width=0.125"]
+    data = [f"data.root={root.parent}", f'data.train=[{{name="freihand", folder="{root.name}"}}]', "data.workers=0"]
+    changes = [*small, *data, f"models.folder={model_folder}", "schedule.batch=5", "schedule.epochs=2"]
+    network = load_config("paper", small).network
+    first = hand_training("hand_pretraining", network, changes, 0, root / "runs")
+    assert first is not None
+    assert train(load_config(first.name, first.changes), first.run) == 0
+
+    whole = build_network(load_config("paper", [*small, f"network.hand_start={first.weights}"]).network)
+    learnt = load_checkpoint(first.run / "checkpoints" / "step_00000002.pt")["network"]
+    branch = whole.hand.state_dict()
+    shared = [name for name in branch if name in learnt and branch[name].shape == learnt[name].shape]
+    assert len(shared) > len(branch) / 2
+    for name in shared:
+        np.testing.assert_allclose(branch[name], learnt[name], atol=2e-3, err_msg=name)
+    np.testing.assert_allclose(
+        branch["rotation.linear.bias"], learnt["rotation.linear.bias"][6:], atol=2e-3, err_msg="the wrist is left out"
+    )
