@@ -18,7 +18,7 @@ from pose2pose.training.config import (
 )
 from pose2pose.training.config_files import CONFIGS_FOLDER, read_tables, to_toml
 
-EXPERIMENTS = sorted(path.stem for path in CONFIGS_FOLDER.glob("*.toml") if path.stem != "reduced")
+EXPERIMENTS = sorted({path.stem for path in CONFIGS_FOLDER.glob("*.toml")} - {"reduced", "ablation"})
 
 
 def write(folder: Path, name: str, text: str) -> Path:
