@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .body_models.joint_sets import JointSet
 from .config import Augmentation
 from .datasets.sample import Array, Sample
-from .joint_sets import JointSet
 from .pictures import Image
 
 

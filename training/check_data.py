@@ -8,9 +8,9 @@ wrong.
 import argparse
 from pathlib import Path
 
+from .body_models.human_models import build_human_model
+from .checking.data_findings import Finding, check_entry
 from .config import Config, load_config
-from .data_findings import Finding, check_entry
-from .human_models import build_human_model
 
 OPENED = 64
 """Samples that are opened if not all are asked for."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
 from .datasets.sample import Samples
-from .distributed import Team
+from .learning.distributed import Team
 from .losses import Terms
 from .pictures import SampleError
 from .targets import Batch

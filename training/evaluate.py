@@ -16,21 +16,21 @@ from torch.utils.data import default_collate
 
 from ..backend.device import pick_device
 from .benchmarks.build import build_benchmark
+from .body_models.human_models import HumanModel, build_human_model
 from .checkpoint import load_weights
 from .config import Config, ConfigError, Source, load_config
 from .datasets.build import build_samples
 from .datasets.sample import Samples, Truth
-from .distributed import Team
 from .engine import predict, weighted_sum
-from .evaluation import Evaluation, evaluate_samples, to_device
-from .human_models import HumanModel, build_human_model
-from .learner import build_learner, build_view
+from .learning.distributed import Team
+from .learning.learner import build_learner, build_view
+from .measuring.evaluation import Evaluation, evaluate_samples, to_device
+from .measuring.resources import Resources, measure
+from .measuring.results import REPORT, write_errors, write_results
+from .measuring.tables import RESOURCES
+from .measuring.worst import SHOWN, worst_sheet
 from .network.build import build_network
-from .resources import Resources, measure
-from .results import REPORT, write_errors, write_results
-from .tables import RESOURCES
 from .transforms import Prepare, PreparedSamples
-from .worst import SHOWN, worst_sheet
 
 BATCH = 32
 PAPER_BATCH = 24

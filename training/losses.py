@@ -25,8 +25,8 @@ from ..backend.model.parts import PartOutput
 from ..backend.model.pose2pose import Pose2PoseOutput
 from ..backend.model.presets import PAPER_BODY_GRID, PAPER_HAND_GRID
 from ..backend.model.regions import points_from_image
-from .human_models import HumanModel
-from .joint_sets import WHOLE_HANDS, JointSet
+from .body_models.human_models import HumanModel
+from .body_models.joint_sets import WHOLE_HANDS, JointSet
 from .rotation_vectors import rotation_differences
 from .targets import REGIONS, Targets, relative_to_roots
 

@@ -21,10 +21,10 @@ from typing import Any
 
 from .config import Config, ConfigError, build_config, config_differences, load_config
 from .evaluate import BATCH, PAPER_BATCH, evaluate, set_name
-from .hand_first import HandTraining, hand_training
-from .paper_numbers import TABLES, Table
-from .results import RESULTS, numbers_of
-from .tables import RESOURCES, Results, as_json, markdown
+from .learning.hand_first import HandTraining, hand_training
+from .measuring.paper_numbers import TABLES, Table
+from .measuring.results import RESULTS, numbers_of
+from .measuring.tables import RESOURCES, Results, as_json, markdown
 
 COMMAND = ("-m", "pose2pose.training.cli")
 STOPPED = 130

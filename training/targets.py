@@ -14,8 +14,8 @@ from torch import Tensor
 from ..backend.model.camera import project
 from ..backend.model.presets import PAPER_BODY_GRID, PAPER_HAND_GRID
 from ..backend.motion.skeleton import BODY_JOINTS, JAW, LEFT_HAND, RIGHT_HAND
-from .human_models import HumanModel
-from .joint_sets import JointSet
+from .body_models.human_models import HumanModel
+from .body_models.joint_sets import JointSet
 from .rotation_vectors import matrix_from_axis_angle
 
 Batch = Mapping[str, Tensor]

@@ -16,18 +16,18 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..backend.terminal import Interrupts
+from .body_models.human_models import HumanModel, build_human_model
 from .checkpoint import WEIGHTS, save_checkpoint
 from .config import Config, ConfigError, load_config
 from .datasets.build import TrainingData, build_training
-from .distributed import Team, join_team
 from .engine import Learner, predict_alone, train_one_epoch
-from .human_models import HumanModel, build_human_model
-from .learner import build_learner, build_view
-from .loading import load_batches, shares
+from .learning.distributed import Team, join_team
+from .learning.learner import build_learner, build_view
+from .learning.loading import load_batches, shares
+from .learning.run_log import RunLog
+from .learning.runs import check_run, claim_run, export, restore, snapshot
+from .learning.sheets import draw_sheet
 from .network.initial import TwoStageOutput
-from .run_log import RunLog
-from .runs import check_run, claim_run, export, restore, snapshot
-from .sheets import draw_sheet
 from .targets import Batch
 
 STOPPED = 130

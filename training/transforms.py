@@ -19,9 +19,9 @@ from torch.utils.data import Dataset
 
 from ..backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from .augmentation import Draw, flip_sample, recolored
+from .body_models.joint_sets import JointSet
 from .config import Augmentation
 from .datasets.sample import Fit, Sample, Samples
-from .joint_sets import JointSet
 from .pictures import SampleError, boxes_to_crop, crop_affine, crop_picture, mirrored, read_picture, to_crop
 
 __all__ = ["Draw", "Example", "Prepare", "PreparedSamples", "SampleError"]

@@ -251,7 +251,7 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _model(part: str, folder: Path) -> Any:
     pytest.importorskip("smplx")
-    from pose2pose.training.human_models import build_human_model
+    from pose2pose.training.body_models.human_models import build_human_model
 
     return build_human_model(part, folder)
 

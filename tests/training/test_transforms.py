@@ -12,10 +12,10 @@ import torch
 
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.training.augmentation import flip_sample
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model
+from pose2pose.training.body_models.joint_sets import FACE, HAND, WHOLE, JointSet
 from pose2pose.training.config import Augmentation
 from pose2pose.training.datasets.sample import Fit, Sample
-from pose2pose.training.human_models import HumanModel, build_human_model
-from pose2pose.training.joint_sets import FACE, HAND, WHOLE, JointSet
 from pose2pose.training.transforms import Draw, Example, Prepare, PreparedSamples, SampleError
 
 WIDTH, HEIGHT = 400, 300

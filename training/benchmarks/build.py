@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..human_models import HumanModel
-from ..model_files import MissingModelError, joints_14, joints_h36m
+from ..body_models.human_models import HumanModel
+from ..body_models.model_files import MissingModelError, joints_14, joints_h36m
 from .boxes import BoxBenchmark
 from .ehf import EhfBenchmark
 from .expressive import expressive_parts

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...backend.body.joints import LANDMARK_VERTICES, LEFT_HAND21, LIMBS12, POINT_INDEX, RIGHT_HAND21
 from ...backend.motion.skeleton import JOINT_COUNT
-from ..human_models import HumanModel
+from ..body_models.human_models import HumanModel
 from ..metrics import pa_mpjpe, rooted_error
 from .prediction import Errors, numbers
 

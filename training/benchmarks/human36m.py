@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..body_models.joint_sets import H36M_EVALUATED, H36M_LABELS
 from ..datasets.sample import Truth
-from ..joint_sets import H36M_EVALUATED, H36M_LABELS
 from ..metrics import mpjpe, pa_mpjpe
 from .prediction import Errors, Prediction, TruthError, means, numbers, stacked
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..body_models.human_models import HumanModel
 from ..datasets.sample import Truth
-from ..human_models import HumanModel
 from ..rotation_vectors import matrix_from_axis_angle
 from .boxes import box_errors
 from .expressive import Parts, expressive_errors, with_hands

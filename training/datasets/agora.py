@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import WHOLE
+from ..body_models.joint_sets import WHOLE
 from .coco_layout import HALF_PIXEL, Json, annotated, labeled_sample, read_json
 from .fits import Mesh, read_fit
 from .pw3d import fitted_truth

@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import numpy as np
 
+from ..body_models.human_models import HumanModel, build_human_model
+from ..body_models.joint_sets import JointSet
 from ..config import DataConfig
 from ..config import Source as Entry
-from ..human_models import HumanModel, build_human_model
-from ..joint_sets import JointSet
 from ..transforms import Prepare, PreparedSamples
 from .catalog import LOADERS, DataError, loader_of
 from .fits import Mesh, RootJoint

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..joint_sets import JointSet, matching
+from ..body_models.joint_sets import JointSet, matching
 from .sample import Array, Mask, Sample
 
 HALF_PIXEL = 0.5

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ...backend.motion.rotations import matrix_from_axis_angle
-from ..joint_sets import JointSet
+from ..body_models.joint_sets import JointSet
 from .coco_layout import HALF_PIXEL, Json, annotated, clipped_box, labeled_sample, read_json, region_boxes
 from .ply import read_ply_vertices
 from .report import Source, require

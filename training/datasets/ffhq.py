@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import FFHQ_LABELS, JointSet
+from ..body_models.joint_sets import FFHQ_LABELS, JointSet
 from .coco_layout import HALF_PIXEL, annotated, clipped_box, labeled_sample, placed, read_json
 from .fits import read_fit
 from .report import Source, require

@@ -8,7 +8,7 @@ import numpy as np
 from ...backend.motion.rotations import Array as Floats
 from ...backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ...backend.motion.skeleton import EYES, JAW, LEFT_HAND, RIGHT_HAND
-from ..joint_sets import JointSet
+from ..body_models.joint_sets import JointSet
 from .coco_layout import HALF_PIXEL, Json
 from .sample import Array, Fit, Mask
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ...backend.motion.rotations import matrix_from_axis_angle
-from ..human_models import HumanModel, build_human_model
+from ..body_models.human_models import HumanModel, build_human_model
 from .fits import RootJoint
 from .sample import Array, Fit
 

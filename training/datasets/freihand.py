@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import JointSet
+from ..body_models.joint_sets import JointSet
 from ..pictures import MARGIN
 from .coco_layout import HALF_PIXEL, Json, annotated, clipped_box, labeled_sample, read_json
 from .fits import read_fit

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import H36M_LABELS, JointSet
+from ..body_models.joint_sets import H36M_LABELS, JointSet
 from .coco_layout import HALF_PIXEL, Json, annotated, clipped_box, labeled_sample, placed, read_json
 from .fits import MODELS, RootJoint, body_alone, read_fit, to_camera
 from .report import Source, require

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import INTERHAND_LABELS, JointSet
+from ..body_models.joint_sets import INTERHAND_LABELS, JointSet
 from .coco_layout import HALF_PIXEL, Json, annotated, clipped_box, labeled_sample, placed, read_json
 from .fits import RootJoint, read_fit, to_camera
 from .report import Source, require

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import MPII_LABELS, JointSet
+from ..body_models.joint_sets import MPII_LABELS, JointSet
 from .coco_layout import HALF_PIXEL, Json, annotated, clipped_box, labeled_sample, placed, read_json
 from .fits import MODELS, PARAMETERS, body_alone, read_fit
 from .report import Source, require

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import COCO_HANDS, COCO_LABELS, JointSet
+from ..body_models.joint_sets import COCO_HANDS, COCO_LABELS, JointSet
 from .coco_layout import (
     HALF_PIXEL,
     Json,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..joint_sets import BODY
+from ..body_models.joint_sets import BODY
 from .coco_layout import annotated, clipped_box, labeled_sample, read_json
 from .fits import Mesh, read_fit
 from .report import Source, require

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...backend.motion.pickles import read_pickle
 from ...backend.motion.rotations import Array as Floats
-from ..joint_sets import BODY, PW3D_LABELS
+from ..body_models.joint_sets import BODY, PW3D_LABELS
 from .coco_layout import HALF_PIXEL, clipped_box, labeled_sample, placed
 from .fits import Mesh, RootJoint, read_fit, to_camera
 from .pw3d import NO_MEAN, fitted_truth

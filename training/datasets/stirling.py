@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint_sets import JointSet
+from ..body_models.joint_sets import JointSet
 from .coco_layout import HALF_PIXEL, AnnotationError, labeled_sample, read_json
 from .report import Source, require
 from .sample import Sample, Truth

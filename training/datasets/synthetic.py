@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.motion.skeleton import EYES
-from ..joint_sets import JointSet
+from ..body_models.joint_sets import JointSet
 from .coco_layout import AnnotationError
 from .report import Source, require
 from .sample import Fit, Sample, Truth

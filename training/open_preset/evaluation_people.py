@@ -20,9 +20,9 @@ from ...backend.body.joints import COCO17, LEFT_HAND21, LIMBS12, RIGHT_HAND21
 from ...backend.body.layer import BodyLayer
 from ...backend.crops import CROP_HEIGHT, CROP_WIDTH, ray_rotation
 from ...backend.model.pose2pose import Pose2Pose
+from ..body_models.joint_sets import WHOLE
 from ..datasets.sample import Fit, Sample
 from ..datasets.synthetic import LABELS, SyntheticPeople
-from ..joint_sets import WHOLE
 from ..pictures import read_picture
 from ..rotation_vectors import matrix_from_axis_angle
 

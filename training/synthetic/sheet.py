@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint_sets import WHOLE
+from ..body_models.joint_sets import WHOLE
 
 Image = NDArray[np.uint8]
 SEEN, HIDDEN = (90, 230, 90), (70, 70, 255)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...backend.body.joints import LEFT_HAND21, POINT_NAMES, RIGHT_HAND21
 from ...backend.motion.rotations import axis_angle_from_matrix
-from ..joint_sets import WHOLE
+from ..body_models.joint_sets import WHOLE
 from .face_landmarks import COUNT as FACE_LANDMARKS
 from .people import People
 

@@ -11,10 +11,10 @@ from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.training.benchmarks.boxes import BoxBenchmark
 from pose2pose.training.benchmarks.build import build_benchmark
 from pose2pose.training.benchmarks.prediction import Benchmark, Prediction, TruthError
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model
+from pose2pose.training.body_models.joint_sets import H36M_EVALUATED
+from pose2pose.training.body_models.model_files import MissingModelError, hand_vertices, joints_14, joints_h36m
 from pose2pose.training.datasets.sample import Truth
-from pose2pose.training.human_models import HumanModel, build_human_model
-from pose2pose.training.joint_sets import H36M_EVALUATED
-from pose2pose.training.model_files import MissingModelError, hand_vertices, joints_14, joints_h36m
 
 
 def posed(model: HumanModel, seed: int, people: int = 2) -> Tensor:

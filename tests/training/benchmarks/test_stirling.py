@@ -9,8 +9,8 @@ import torch
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.training.benchmarks.prediction import Prediction, TruthError
 from pose2pose.training.benchmarks.stirling import LANDMARKS, StirlingBenchmark, face_sphere
+from pose2pose.training.body_models.human_models import HumanModel
 from pose2pose.training.datasets.sample import Truth
-from pose2pose.training.human_models import HumanModel
 
 
 def write_scan(file: Path, points: np.ndarray) -> Path:

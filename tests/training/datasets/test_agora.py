@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import WHOLE, WHOLE_HANDS
 from pose2pose.training.datasets.agora import Agora
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.joint_sets import WHOLE, WHOLE_HANDS
 
 Write = Callable[[Path, Any], None]
 FOCAL, CENTER = (2986.0, 2990.0), (1920.0, 1080.0)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import HAND, MPII_LABELS, WHOLE
 from pose2pose.training.datasets.coco_layout import AnnotationError, clipped_box, labeled_sample, placed, read_json
 from pose2pose.training.datasets.report import Source, missing
 from pose2pose.training.datasets.sample import Fit, Sample
 from pose2pose.training.datasets.table import CHUNK, SampleTable
-from pose2pose.training.joint_sets import HAND, MPII_LABELS, WHOLE
 
 
 @pytest.mark.parametrize(

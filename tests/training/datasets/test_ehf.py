@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.datasets.coco_layout import AnnotationError
 from pose2pose.training.datasets.ehf import Ehf
 from pose2pose.training.datasets.ply import read_ply_vertices
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.joint_sets import WHOLE
 
 Write = Callable[[Path, Any], None]
 HEADER = (

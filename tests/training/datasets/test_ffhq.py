@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import FACE
 from pose2pose.training.datasets.ffhq import Ffhq
-from pose2pose.training.joint_sets import FACE
 
 Write = Callable[[Path, Any], None]
 

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import HAND
 from pose2pose.training.checkpoint import load_checkpoint
 from pose2pose.training.config import load_config
 from pose2pose.training.datasets.freihand import FreiHandEvaluation, FreiHandTraining
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.hand_first import hand_training
-from pose2pose.training.joint_sets import HAND
+from pose2pose.training.learning.hand_first import hand_training
 from pose2pose.training.network.build import build_network
 from pose2pose.training.pictures import crop_affine, to_crop
 from pose2pose.training.train import train

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.training.body_models.joint_sets import BODY, H36M_LABELS, WHOLE
 from pose2pose.training.datasets.human36m import Human36M
 from pose2pose.training.datasets.report import MissingDataError, missing
-from pose2pose.training.joint_sets import BODY, H36M_LABELS, WHOLE
 
 FRAMES = (0, 3, 5, 64, 128)
 SUBJECTS = (1, 5, 6, 7, 8, 9, 11)

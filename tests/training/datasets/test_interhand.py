@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
+from pose2pose.training.body_models.joint_sets import HAND, INTERHAND_LABELS
 from pose2pose.training.datasets.fitted_meshes import root_joint_of
 from pose2pose.training.datasets.interhand import InterHand
-from pose2pose.training.joint_sets import HAND, INTERHAND_LABELS
 from pose2pose.training.transforms import Draw, Prepare
 
 Write = Callable[[Path, Any], None]

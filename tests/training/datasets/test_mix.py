@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.config import DataConfig, Source
 from pose2pose.training.datasets.build import build_samples, build_training
 from pose2pose.training.datasets.catalog import LOADERS, DataError
 from pose2pose.training.datasets.fitted_meshes import root_joint_of
 from pose2pose.training.datasets.mix import MixedSamples
 from pose2pose.training.datasets.sample import Sample
-from pose2pose.training.joint_sets import WHOLE
-from pose2pose.training.loading import load_batches, shares
+from pose2pose.training.learning.loading import load_batches, shares
 from pose2pose.training.transforms import Prepare, PreparedSamples
 
 COUNT = len(WHOLE.points)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import MPII_LABELS, WHOLE
 from pose2pose.training.datasets.mpii import MPII
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.joint_sets import MPII_LABELS, WHOLE
 
 Write = Callable[[Path, Any], None]
 

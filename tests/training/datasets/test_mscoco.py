@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from pose2pose.training.augmentation import flip_sample
+from pose2pose.training.body_models.joint_sets import COCO_LABELS, HAND, WHOLE, JointSet
 from pose2pose.training.datasets.mscoco import MSCOCO
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.joint_sets import COCO_LABELS, HAND, WHOLE, JointSet
 
 PARTS = {"left": slice(24, 45), "right": slice(45, 66), "face": slice(66, 134)}
 KEYS = {"left": "lefthand", "right": "righthand", "face": "face"}

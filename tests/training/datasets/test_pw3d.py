@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.training.body_models.joint_sets import BODY, PW3D_LABELS
 from pose2pose.training.datasets.pw3d import PW3D
 from pose2pose.training.datasets.pw3d_sequences import PW3DSequences
 from pose2pose.training.datasets.report import MissingDataError
-from pose2pose.training.joint_sets import BODY, PW3D_LABELS
 
 Write = Callable[[Path, Any], None]
 FRAMES = 4
@@ -23,7 +23,7 @@ FOCAL = (1962.0, 1969.0)
 @pytest.fixture(scope="module")
 def actors(model_folder: Path, body: Any) -> dict[str, Any]:
     """A studio of each gender's SMPL."""
-    from pose2pose.training.human_models import build_human_model
+    from pose2pose.training.body_models.human_models import build_human_model
 
     return {
         gender: type(body)(build_human_model("body", model_folder, gender=gender), seed)

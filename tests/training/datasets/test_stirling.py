@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import FACE
 from pose2pose.training.datasets.coco_layout import AnnotationError
 from pose2pose.training.datasets.report import MissingDataError
 from pose2pose.training.datasets.stirling import Stirling, read_landmarks
-from pose2pose.training.joint_sets import FACE
 
 POINTS = np.arange(21.0).reshape(7, 3) - 8.25
 

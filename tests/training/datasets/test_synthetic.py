@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.datasets.coco_layout import AnnotationError
 from pose2pose.training.datasets.report import MissingDataError
 from pose2pose.training.datasets.synthetic import SyntheticPeople
-from pose2pose.training.joint_sets import WHOLE
 
 COUNT = 3
 

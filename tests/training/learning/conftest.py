@@ -14,8 +14,8 @@ pytest.importorskip("smplx")
 
 import torch
 
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model
 from pose2pose.training.datasets.sample import Fit, Sample
-from pose2pose.training.human_models import HumanModel, build_human_model
 from pose2pose.training.rotation_vectors import axis_angle_from_matrix, matrix_from_axis_angle
 from pose2pose.training.transforms import Prepare, PreparedSamples
 

@@ -14,7 +14,7 @@ import torch
 
 from pose2pose.training.checkpoint import checkpoints, load_checkpoint
 from pose2pose.training.config import build_config, config_toml
-from pose2pose.training.run_log import read_log
+from pose2pose.training.learning.run_log import read_log
 
 SECONDS = 300
 
@@ -53,11 +53,11 @@ def test_two_processes_have_the_curve_of_one(
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from pose2pose.backend.device import DeviceError
-    from pose2pose.training.distributed import join_team
+    from pose2pose.training.learning.distributed import join_team
 
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr("pose2pose.training.distributed.pick_device", lambda _name: torch.device("cuda"))
+    monkeypatch.setattr("pose2pose.training.learning.distributed.pick_device", lambda _name: torch.device("cuda"))
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(DeviceError, match=r"process 1 has no GPU, this machine has 1: torchrun --nproc-per-node=1"):
         join_team("cuda").__enter__()

@@ -14,8 +14,8 @@ from torch.utils.data import default_collate
 from pose2pose.backend.model.parts import PartOutput
 from pose2pose.backend.model.pose2pose import Pose2PoseOutput
 from pose2pose.backend.model.position import Positions
-from pose2pose.training.human_models import HumanModel
-from pose2pose.training.joint_sets import WHOLE_HANDS
+from pose2pose.training.body_models.human_models import HumanModel
+from pose2pose.training.body_models.joint_sets import WHOLE_HANDS
 from pose2pose.training.losses import View, part_losses, whole_losses
 from pose2pose.training.rotation_vectors import (
     axis_angle_from_matrix,

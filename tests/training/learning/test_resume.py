@@ -12,7 +12,7 @@ import torch
 
 from pose2pose.training.checkpoint import checkpoints, load_checkpoint
 from pose2pose.training.config import build_config, config_toml
-from pose2pose.training.run_log import LOG, read_log
+from pose2pose.training.learning.run_log import LOG, read_log
 
 SECONDS = 300
 STEPS = 6

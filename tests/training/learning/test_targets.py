@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
+from pose2pose.training.body_models.human_models import HumanModel
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.datasets.sample import Sample
-from pose2pose.training.human_models import HumanModel
-from pose2pose.training.joint_sets import WHOLE
 from pose2pose.training.rotation_vectors import matrix_from_axis_angle
 from pose2pose.training.targets import Targets, only_branches, relative_to_roots, targets_of
 from pose2pose.training.transforms import Draw, Prepare

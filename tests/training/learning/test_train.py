@@ -13,18 +13,18 @@ import torch
 from safetensors import safe_open
 
 from pose2pose.backend.weights import load_network
+from pose2pose.training.body_models.human_models import HumanModel
 from pose2pose.training.checkpoint import WEIGHTS, checkpoints, export_weights, load_checkpoint, load_weights
 from pose2pose.training.config import Config, ConfigError, build_config, load_config
 from pose2pose.training.datasets.sample import Fit, Sample
-from pose2pose.training.distributed import Team
 from pose2pose.training.engine import NotFiniteError, train_one_epoch
-from pose2pose.training.human_models import HumanModel
-from pose2pose.training.learner import build_learner, is_the_papers
-from pose2pose.training.loading import load_batches, shares
+from pose2pose.training.learning.distributed import Team
+from pose2pose.training.learning.learner import build_learner, is_the_papers
+from pose2pose.training.learning.loading import load_batches, shares
+from pose2pose.training.learning.run_log import read_log
+from pose2pose.training.learning.runs import RunError
 from pose2pose.training.network.build import build_network
 from pose2pose.training.pictures import SampleError
-from pose2pose.training.run_log import read_log
-from pose2pose.training.runs import RunError
 from pose2pose.training.train import train
 
 ALONE = Team(0, 1, torch.device("cpu"))

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from pose2pose.backend.model.parts import PartOutput
 from pose2pose.backend.weights import WeightsError
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model
+from pose2pose.training.body_models.model_files import MissingModelError
 from pose2pose.training.checkpoint import WEIGHTS, export_weights, load_checkpoint, save_checkpoint
 from pose2pose.training.cli import main
 from pose2pose.training.config import Config, ConfigError, load_config
 from pose2pose.training.datasets.report import MissingDataError
 from pose2pose.training.evaluate import evaluate, evaluate_network
-from pose2pose.training.evaluation import PredictionError, ranked
-from pose2pose.training.human_models import HumanModel, build_human_model
-from pose2pose.training.model_files import MissingModelError
+from pose2pose.training.measuring.evaluation import PredictionError, ranked
 from pose2pose.training.network.build import build_network
 from pose2pose.training.pictures import SampleError
 from pose2pose.training.rotation_vectors import matrix_from_axis_angle

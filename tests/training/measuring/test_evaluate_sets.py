@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from pose2pose.backend.model.parts import PartOutput
 from pose2pose.backend.model.pose2pose import Pose2PoseOutput
 from pose2pose.training.benchmarks.stirling import LANDMARKS
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model
+from pose2pose.training.body_models.model_files import joints_h36m
 from pose2pose.training.config import load_config
 from pose2pose.training.datasets.ehf import ROTATION, TRANSLATION
 from pose2pose.training.evaluate import evaluate_network
-from pose2pose.training.human_models import HumanModel, build_human_model
-from pose2pose.training.model_files import joints_h36m
 from pose2pose.training.rotation_vectors import axis_angle_from_matrix, matrix_from_axis_angle
 
 LEVEL = 40

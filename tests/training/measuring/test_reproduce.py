@@ -15,8 +15,8 @@ from pose2pose.training.checkpoint import WEIGHTS, export_weights
 from pose2pose.training.cli import main
 from pose2pose.training.config import ConfigError, load_config
 from pose2pose.training.config_files import CONFIGS_FOLDER
+from pose2pose.training.measuring.paper_numbers import TABLES
 from pose2pose.training.network.build import build_network
-from pose2pose.training.paper_numbers import TABLES
 from pose2pose.training.reproduce import ReproductionError, find_table, plan_experiment, reproduce, train_by_command
 
 SMALLEST = ["network.body_resnet=10", "network.input_size=[128,96]", "network.body_stride=8"]

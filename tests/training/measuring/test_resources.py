@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pose2pose.training.resources import measure
+from pose2pose.training.measuring.resources import measure
 
 
 def test_times_of_forward_and_whole_iteration_are_told_apart() -> None:

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from pose2pose.training.paper_numbers import TABLES, Table
-from pose2pose.training.tables import as_json, markdown, ordering
+from pose2pose.training.measuring.paper_numbers import TABLES, Table
+from pose2pose.training.measuring.tables import as_json, markdown, ordering
 
 
 def ehf(**numbers: float) -> dict[str, dict[str, float]]:

@@ -16,8 +16,8 @@ from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.crops import ray_rotation
 from pose2pose.backend.model.pose2pose import Pose2PoseOutput
 from pose2pose.backend.motion.body_file import load_body
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.datasets.coco_layout import AnnotationError
-from pose2pose.training.joint_sets import WHOLE
 from pose2pose.training.open_preset.evaluation import markdown
 from pose2pose.training.open_preset.evaluation_measures import (
     at_rest,

@@ -11,7 +11,7 @@ import torch
 from pose2pose.backend.motion.body_file import OPEN_BODY, load_body
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, forward_kinematics
-from pose2pose.training.joint_sets import WHOLE
+from pose2pose.training.body_models.joint_sets import WHOLE
 from pose2pose.training.synthetic import picture_set
 from pose2pose.training.synthetic.key_poses import sample_key_poses
 from pose2pose.training.synthetic.people import PeopleSampler

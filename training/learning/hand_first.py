@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..backend.weights import part_path
-from .checkpoint import EXPERIMENT, WEIGHTS
-from .network.settings import NetworkConfig
+from ...backend.weights import part_path
+from ..checkpoint import EXPERIMENT, WEIGHTS
+from ..network.settings import NetworkConfig
 
 SHARED = ("hand_resnet", "hand_size", "hand_stride", "width")
 """Sizes that both networks have, besides pooling and inputs."""

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backend.motion.rotations import matrix_from_axis_angle
-from .human_models import HumanModel
-from .pictures import Image, to_crop
-from .synthetic.rasterizer import rasterize, vertex_normals
-from .transforms import Example
+from ...backend.motion.rotations import matrix_from_axis_angle
+from ..body_models.human_models import HumanModel
+from ..pictures import Image, to_crop
+from ..synthetic.rasterizer import rasterize, vertex_normals
+from ..transforms import Example
 
 LABEL, FITTED = (90, 230, 90), (255, 120, 60)
 REGIONS = ((80, 160, 255), (255, 90, 160), (250, 220, 70))

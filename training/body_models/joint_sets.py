@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from ..backend.motion.skeleton import FINGERS, JOINT_NAMES
+from ...backend.motion.skeleton import FINGERS, JOINT_NAMES
 
 _TIPS = ("Thumb", "Index", "Middle", "Ring", "Pinky")
 

@@ -15,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..backend.motion.body_file import OPEN_BODY
-from ..backend.motion.skeleton import JAW, LEFT_HAND, RIGHT_HAND
+from ...backend.motion.body_file import OPEN_BODY
+from ...backend.motion.skeleton import JAW, LEFT_HAND, RIGHT_HAND
 from .joint_sets import JOINT_SETS, JointSet
 from .model_files import FACE_VERTICES, HAND_VERTICES, face_vertices, hand_vertices, model_file, read_model
 from .model_layers import LAYERS, Poser, keep_joints

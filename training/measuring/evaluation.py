@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..backend.model.parts import PartOutput
-from ..backend.model.pose2pose import Pose2PoseOutput
-from .benchmarks.prediction import Benchmark, Errors, Prediction
-from .datasets.sample import Samples, Truth
-from .human_models import HumanModel
-from .loading import load_batches
-from .network.initial import TwoStageOutput
-from .pictures import SampleError
-from .transforms import PreparedSamples
+from ...backend.model.parts import PartOutput
+from ...backend.model.pose2pose import Pose2PoseOutput
+from ..benchmarks.prediction import Benchmark, Errors, Prediction
+from ..body_models.human_models import HumanModel
+from ..datasets.sample import Samples, Truth
+from ..learning.loading import load_batches
+from ..network.initial import TwoStageOutput
+from ..pictures import SampleError
+from ..transforms import PreparedSamples
 
 Output = Pose2PoseOutput | PartOutput
 

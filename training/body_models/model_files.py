@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backend.motion.pickles import PickleError, read_object_array, read_pickle
+from ...backend.motion.pickles import PickleError, read_object_array, read_pickle
 
 Array = NDArray[Any]
 

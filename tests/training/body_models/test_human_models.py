@@ -13,9 +13,9 @@ smplx = pytest.importorskip("smplx")
 from pose2pose.backend.body.layer import BodyLayer  # noqa: E402
 from pose2pose.backend.motion.body_file import load_body  # noqa: E402
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle  # noqa: E402
-from pose2pose.training.human_models import HumanModel, build_human_model  # noqa: E402
-from pose2pose.training.joint_sets import JOINT_SETS, WHOLE  # noqa: E402
-from pose2pose.training.model_files import (  # noqa: E402
+from pose2pose.training.body_models.human_models import HumanModel, build_human_model  # noqa: E402
+from pose2pose.training.body_models.joint_sets import JOINT_SETS, WHOLE  # noqa: E402
+from pose2pose.training.body_models.model_files import (  # noqa: E402
     MissingModelError,
     ModelFileError,
     face_vertices,

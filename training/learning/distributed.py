@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ..backend.device import DeviceError, pick_device
+from ...backend.device import DeviceError, pick_device
 
 
 @dataclass(frozen=True)

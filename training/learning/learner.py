@@ -6,17 +6,17 @@ from typing import Any
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ..backend.model.boxes import HIGH_RESOLUTION
-from .config import Config
-from .datasets.sample import Samples
+from ...backend.model.boxes import HIGH_RESOLUTION
+from ..body_models.human_models import HumanModel
+from ..config import Config
+from ..datasets.sample import Samples
+from ..engine import Learner, set_training
+from ..losses import Terms, View, part_losses, whole_losses
+from ..network.build import build_network
+from ..network.initial import TwoStageOutput
+from ..network.settings import NetworkConfig
+from ..targets import Batch, only_branches, targets_of
 from .distributed import Team
-from .engine import Learner, set_training
-from .human_models import HumanModel
-from .losses import Terms, View, part_losses, whole_losses
-from .network.build import build_network
-from .network.initial import TwoStageOutput
-from .network.settings import NetworkConfig
-from .targets import Batch, only_branches, targets_of
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 REPEATED = ("betas", "left_hand_box", "right_hand_box", "face_box")

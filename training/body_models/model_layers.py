@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from smplx.utils import Struct
 from torch import Tensor, nn
 
-from ..backend.motion.skeleton import BODY_JOINTS, JAW, LEFT_HAND, RIGHT_HAND
+from ...backend.motion.skeleton import BODY_JOINTS, JAW, LEFT_HAND, RIGHT_HAND
 
 Array = NDArray[Any]
 
@@ -28,6 +28,8 @@ Poser = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tens
 """Layer, rotations, betas, expression, translation -> vertices (B, V, 3) and the layer's joints (B, P, 3)."""
 
 
+PICKED = "vertex_joint_selector.extra_joints_idxs"
+"""Buffer of a layer with the vertices that it gives as joints."""
 LANDMARKS = ("lmk_faces_idx", "dynamic_lmk_faces_idx")
 """Buffers of a layer that name the triangles on which its landmarks lie."""
 OF_VERTICES = ("v_template", "shapedirs", "expr_dirs")
@@ -35,7 +37,7 @@ OF_VERTICES = ("v_template", "shapedirs", "expr_dirs")
 
 
 def keep_joints(layer: nn.Module, vertices: Sequence[int]) -> nn.Module:
-    """A copy of a layer with only those vertices that its joints are made of: the same joints for a fraction of the work.
+    """A copy of a layer with only those vertices that its joints are made of: the same joints for far less work.
 
     `smplx` reads the skeleton at rest off all vertices of the shaped body. The copy has every joint of the skeleton as
     a vertex of its own, which follows the shape and nothing else.
@@ -44,24 +46,27 @@ def keep_joints(layer: nn.Module, vertices: Sequence[int]) -> nn.Module:
         layer: of `LAYERS`.
         vertices: to be kept too; they come first, in this order.
     """
-    small, regressor = copy.deepcopy(layer), layer.J_regressor
+    old = dict(layer.named_buffers())
+    faces, regressor = old["faces_tensor"], old["J_regressor"]
     joints, total = regressor.shape
-    used = [layer.vertex_joint_selector.extra_joints_idxs]
-    used += [layer.faces_tensor[getattr(layer, name)].flatten() for name in LANDMARKS if hasattr(layer, name)]
-    others = sorted(set(torch.cat(used).tolist()) - set(vertices))
-    kept = torch.tensor([*vertices, *others])
+    used = torch.cat([old[PICKED], *(faces[old[name]].flatten() for name in LANDMARKS if name in old)])
+    kept = torch.tensor([*vertices, *sorted(set(used.tolist()) - set(vertices))])
     places = torch.zeros(total, dtype=torch.long)
     places[kept] = torch.arange(len(kept))
-    small.faces_tensor = places[layer.faces_tensor]  # of the other triangles nothing is asked
-    small.vertex_joint_selector.extra_joints_idxs = places[used[0]]
-    for name in OF_VERTICES:
-        if hasattr(layer, name):
-            of_all = getattr(layer, name)
-            setattr(small, name, torch.cat([of_all[kept], torch.tensordot(regressor, of_all, 1)]))
-    bends = layer.posedirs.unflatten(1, (total, 3))[:, kept]
-    small.posedirs = torch.cat([bends, bends.new_zeros(len(bends), joints, 3)], dim=1).flatten(1)
-    small.lbs_weights = torch.cat([layer.lbs_weights[kept], layer.lbs_weights.new_zeros(joints, joints)])
-    small.J_regressor = torch.cat([regressor.new_zeros(joints, len(kept)), torch.eye(joints)], dim=1)
+    bends = old["posedirs"].unflatten(1, (total, 3))[:, kept]
+    new = {
+        PICKED: places[old[PICKED]],
+        "faces_tensor": places[faces],  # landmarks lie on the kept ones; nothing is asked of the others
+        **{name: torch.cat([old[name][kept], torch.tensordot(regressor, old[name], 1)])
+           for name in OF_VERTICES if name in old},
+        "posedirs": torch.cat([bends, bends.new_zeros(len(bends), joints, 3)], dim=1).flatten(1),
+        "lbs_weights": torch.cat([old["lbs_weights"][kept], regressor.new_zeros(joints, joints)]),
+        "J_regressor": torch.cat([regressor.new_zeros(joints, len(kept)), torch.eye(joints)], dim=1),
+    }  # fmt: skip
+    small = copy.deepcopy(layer)
+    for name, value in new.items():
+        module, _, buffer = name.rpartition(".")
+        setattr(small.get_submodule(module), buffer, value)
     return small
 
 

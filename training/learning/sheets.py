@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..backend.model.boxes import HIGH_RESOLUTION
-from ..backend.model.parts import PartOutput
-from ..backend.model.pose2pose import Pose2PoseOutput
-from .human_models import HumanModel
-from .losses import View, projected
-from .synthetic.rasterizer import rasterize, vertex_normals
-from .targets import Batch
+from ...backend.model.boxes import HIGH_RESOLUTION
+from ...backend.model.parts import PartOutput
+from ...backend.model.pose2pose import Pose2PoseOutput
+from ..body_models.human_models import HumanModel
+from ..losses import View, projected
+from ..synthetic.rasterizer import rasterize, vertex_normals
+from ..targets import Batch
 
 Image = NDArray[np.uint8]
 LABEL, PREDICTED = (90, 230, 90), (255, 120, 60)

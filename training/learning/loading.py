@@ -7,9 +7,9 @@ import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from .engine import Part
-from .pictures import SampleError
-from .transforms import Example, PreparedSamples
+from ..engine import Part
+from ..pictures import SampleError
+from ..transforms import Example, PreparedSamples
 
 Item = tuple[int, int]
 """Index and epoch."""

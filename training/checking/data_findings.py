@@ -9,18 +9,18 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from .augmentation import Draw
+from ..augmentation import Draw
+from ..body_models.human_models import HumanModel
+from ..body_models.model_files import MissingModelError
+from ..config import Config, Source
+from ..datasets.build import build_samples, data_sources
+from ..datasets.catalog import DataError
+from ..datasets.coco_layout import AnnotationError
+from ..datasets.ehf import FOCAL, PRINCIPAL_POINT, Ehf
+from ..datasets.report import CheckedSamples, missing
+from ..pictures import Image, SampleError
+from ..transforms import Example, Prepare
 from .check_sheet import Mesh, assemble, draw_row, fitted_mesh, seen
-from .config import Config, Source
-from .datasets.build import build_samples, data_sources
-from .datasets.catalog import DataError
-from .datasets.coco_layout import AnnotationError
-from .datasets.ehf import FOCAL, PRINCIPAL_POINT, Ehf
-from .datasets.report import CheckedSamples, missing
-from .human_models import HumanModel
-from .model_files import MissingModelError
-from .pictures import Image, SampleError
-from .transforms import Example, Prepare
 
 COLUMNS = 2
 """Of a sheet."""

@@ -9,7 +9,7 @@ import pytest
 
 from pose2pose.backend.body.joints import LEFT_HAND21, POINT_NAMES, RIGHT_HAND21
 from pose2pose.backend.motion.skeleton import JOINT_NAMES
-from pose2pose.training.joint_sets import (
+from pose2pose.training.body_models.joint_sets import (
     BODY,
     COCO_HANDS,
     COCO_LABELS,

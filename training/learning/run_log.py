@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from .checkpoint import whole_file
+from ..checkpoint import whole_file
 
 LOG = "log.jsonl"
 TENSORBOARD = "tensorboard"

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import default_collate
 
+from ..body_models.human_models import HumanModel
+from ..learning.sheets import HEIGHT, draw_sheet
+from ..losses import View
+from ..transforms import PreparedSamples
 from .evaluation import run, to_device
-from .human_models import HumanModel
-from .losses import View
-from .sheets import HEIGHT, draw_sheet
-from .transforms import PreparedSamples
 
 Image = NDArray[np.uint8]
 SHOWN = 8

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-from ..backend.version import VERSION
-from .checkpoint import checkpoints, export_weights, load_checkpoint, whole_file
-from .config import Config, config_differences, config_toml, load_config
-from .engine import Learner
+from ...backend.version import VERSION
+from ..checkpoint import checkpoints, export_weights, load_checkpoint, whole_file
+from ..config import Config, config_differences, config_toml, load_config
+from ..engine import Learner
 from .learner import is_the_papers
 
 CONFIG_FILE = "config.toml"

@@ -10,9 +10,9 @@ import torch
 
 pytest.importorskip("smplx")
 
-from pose2pose.training.check_sheet import FITTED, LABEL
+from pose2pose.training.body_models.human_models import build_human_model
+from pose2pose.training.checking.check_sheet import FITTED, LABEL
 from pose2pose.training.cli import main
-from pose2pose.training.human_models import build_human_model
 
 COUNT = 70
 WIDTH, HEIGHT = 96, 128

@@ -1,0 +1,1 @@
+"""SMPL-X, SMPL, MANO and FLAME: their files, their layers, and the points and rotations that are supervised."""
