@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...backend.motion.body_file import BodyFile
-from ...backend.motion.placement import AS_RECORDED, Placement, on_ground, posed_joints, sole_height
+from ...backend.motion.placement import (
+    AS_RECORDED,
+    Placement,
+    camera_pitch,
+    on_ground,
+    posed_joints,
+    sole_height,
+    world_from_camera,
+)
 from ...backend.motion.settings import KeySettings, moved
 from ...backend.motion.take import Take
 from .armature import build_armature
@@ -162,6 +170,7 @@ def _key(
         pelvis=pelvis.tolist(),
         hands_rest=body.hands_mean.tolist(),
         ground=ground.offset.tolist(),
+        pitch=ground.pitch,
         world=world_of(armature).tolist(),
         fps=fps,
     )
@@ -180,7 +189,7 @@ def _suited(take: Take, body: str, notes: list[str]) -> Take:
 
 
 def _ground(scene: bpy.types.Scene, takes: Sequence[Take], rests: Sequence[Array], body: BodyFile) -> Placement:
-    """What puts people on the ground: the same for all of one shot, also those who are there already.
+    """What puts people upright on the ground: the same for all of one shot, also those who are there already.
 
     Takes that know no camera come from elsewhere and stand where they say.
     """
@@ -190,10 +199,11 @@ def _ground(scene: bpy.types.Scene, takes: Sequence[Take], rests: Sequence[Array
     for item in scene.objects:
         action = take_action(item)
         if action is not None and stored_summary(action).shot == shot:
-            return Placement(np.array(stored_fit(action).ground))
+            return stored_fit(action).placement(ground=True)
+    pitch = camera_pitch([world_from_camera(take.joints_cam) for take in takes])
     people = [posed_joints(take, rest) for take, rest in zip(takes, rests, strict=True)]
     soles = [sole_height(_rest_vertices(take, body), body.rest_joints(take.betas)) for take in takes]
-    return on_ground(people, soles)
+    return on_ground(people, soles, pitch=pitch)
 
 
 def _rest_vertices(take: Take, body: BodyFile) -> NDArray[np.float32]:

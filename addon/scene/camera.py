@@ -19,7 +19,7 @@ SENSOR_WIDTH = 36.0
 SHOT = "pose2pose_shot"
 """Custom property of a camera: what it filmed (`stored.shot_of`)."""
 FOLLOWS = "pose2pose_follows"
-"""Custom property of a camera: where it was put, (3,) meters."""
+"""Custom property of a camera: where it was put, meters, and its pitch, radians: four numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,19 +85,23 @@ def find_camera(scene: bpy.types.Scene, shot: str) -> bpy.types.Object | None:
 def stand(camera: bpy.types.Object, armature: bpy.types.Object, fit: Fit, *, ground: bool) -> None:
     """Put a camera where it sees the armature as the source's did, wherever the armature has been moved to."""
     moved = armature.matrix_world @ Matrix(fit.world).inverted()
-    offset = Matrix.Translation(_offset(fit, ground))
-    place, turn, _ = (moved @ offset @ Matrix.Rotation(math.pi / 2, 4, "X")).decompose()  # along +y, z up
+    placement = fit.placement(ground=ground)
+    level = math.pi / 2  # along +y, z up
+    seen = Matrix.Translation(placement.offset) @ Matrix.Rotation(level + placement.pitch, 4, "X")
+    place, turn, _ = (moved @ seen).decompose()
     camera.matrix_world = Matrix.LocRotScale(place, turn, None)
-    camera[FOLLOWS] = _offset(fit, ground)
+    camera[FOLLOWS] = _standpoint(fit, ground)
 
 
 def follows(camera: bpy.types.Object, fit: Fit, *, ground: bool) -> bool:
     """Whether a camera was put where it sees a take with this placement."""
-    return bool(np.allclose(camera.get(FOLLOWS, np.inf), _offset(fit, ground)))
+    there, wanted = list(camera.get(FOLLOWS, ())), _standpoint(fit, ground)
+    return len(there) == len(wanted) and np.allclose(there, wanted)
 
 
-def _offset(fit: Fit, ground: bool) -> list[float]:
-    return fit.ground if ground else [0.0, 0.0, 0.0]
+def _standpoint(fit: Fit, ground: bool) -> list[float]:
+    placement = fit.placement(ground=ground)
+    return [*placement.offset.tolist(), placement.pitch]
 
 
 def _new_camera(scene: bpy.types.Scene, armature: bpy.types.Object, take: Take) -> bpy.types.Object:

@@ -79,9 +79,10 @@ def write_take(
     frames = key_frames(take.times, fps)
     curve = curves(armature, action)
     rotations = matrix_from_axis_angle(take.poses.reshape(-1, JOINT_COUNT, 3))
+    rotations[:, 0] = placement.rotation @ rotations[:, 0]
     for name, values in zip(JOINT_NAMES, np.moveaxis(bone_quaternions(rotations, rig, world), 1, 0), strict=True):
         write_curves(curve, f'pose.bones["{name}"].rotation_quaternion', name, frames, values)
-    location = pelvis_location(pelvis + take.trans + placement.offset, rig, world)
+    location = pelvis_location(placement.place(pelvis + take.trans), rig, world)
     write_curves(curve, f'pose.bones["{JOINT_NAMES[0]}"].location', JOINT_NAMES[0], frames, location)
     for part, values in confidence_by_part(take.confidence).items():
         armature[f"confidence_{part}"] = float(values[0])

@@ -11,7 +11,9 @@ from io import BytesIO
 from typing import Any
 
 import bpy
+import numpy as np
 
+from ...backend.motion.placement import AS_RECORDED, Placement
 from ...backend.motion.presence import confidence_by_part
 from ...backend.motion.settings import KeySettings
 from ...backend.motion.take import Take, load_take, save_take
@@ -39,6 +41,12 @@ class Fit:
     """Frames a second of the scene."""
     error: list[float] | None = None
     """Reprojection error of the keys in pixels and in the person's height, once measured."""
+    pitch: float = 0.0
+    """Radians by which the source's camera is tilted where its people stand on the ground."""
+
+    def placement(self, *, ground: bool) -> Placement:
+        """Where the take stands: on the ground, or as a level camera saw it."""
+        return Placement(np.array(self.ground), self.pitch) if ground else AS_RECORDED
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 import bpy
 import numpy as np
 
-from ...backend.motion.placement import AS_RECORDED, Placement
 from ...backend.motion.settings import KeySettings as KeySettings
 from ...backend.motion.settings import moved
 from .camera import find_camera, follows, measure, stand
@@ -83,7 +82,7 @@ def rekey(armature: bpy.types.Object, settings: KeySettings) -> None:
     fit = replace(stored_fit(action), fps=scene_rate(scene), error=None)
     hands_rest = np.array(fit.hands_rest)
     keyed = moved(take.for_body(fit.body), settings, hands_rest)
-    placement = Placement(np.array(fit.ground)) if settings.ground else AS_RECORDED
+    placement = fit.placement(ground=settings.ground)
     world, pelvis = np.array(fit.world), np.array(fit.pelvis)
     write_take(action, armature, face_of(armature), keyed, world, pelvis, placement, fit.fps)
     store_settings(action, settings)

@@ -58,8 +58,12 @@ class POSE2POSE_PG_keying(bpy.types.PropertyGroup):
         name="Placement",
         description="Where the person stands",
         items=(
-            ("GROUND", "On Ground", "Feet on the ground plane, the first person at the world's origin"),
-            ("CAMERA", "As Recorded", "Where the person was, seen from a camera at the world's origin"),
+            (
+                "GROUND",
+                "On Ground",
+                "Upright with the feet on the ground plane, the first person at the world's origin",
+            ),
+            ("CAMERA", "As Recorded", "Where the person was, seen from a level camera at the world's origin"),
         ),
     )
     fade: FloatProperty(

@@ -6,13 +6,14 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pose2pose.backend.motion.body_file import BodyFile, load_body
-from pose2pose.backend.motion.placement import WORLD_FROM_CAMERA, camera_from_world, world_from_camera
+from pose2pose.backend.motion.placement import WORLD_FROM_CAMERA, Placement, camera_from_world, world_from_camera
 from pose2pose.backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, forward_kinematics
 from pose2pose.backend.motion.take import Take, save_take
@@ -79,6 +80,7 @@ def make_take(body: BodyFile) -> MakeTake:
         person: int = 1,
         right: float = 0.0,
         times: np.ndarray | None = None,
+        pitch: float = 0.0,
     ) -> Take:
         times = np.arange(frames) / rate if times is None else times
         betas = np.random.default_rng(person).normal(0, 0.8, 10)
@@ -86,7 +88,9 @@ def make_take(body: BodyFile) -> MakeTake:
         rotations = matrix_from_axis_angle(_walk(times))
         rotations[:, 0] = WORLD_FROM_CAMERA @ np.diag([1.0, -1.0, -1.0]) @ rotations[:, 0]
         pelvis = np.stack([right + 0.4 * times, 0.1 + 0.02 * np.sin(9 * times), 4 - 0.5 * times], axis=-1)
-        trans = world_from_camera(pelvis) - rest[0]
+        tilt = matrix_from_axis_angle(np.array([-pitch, 0.0, 0.0]))
+        rotations[:, 0] = tilt @ rotations[:, 0]
+        trans = world_from_camera(pelvis) @ tilt.T - rest[0]
         joints = camera_from_world(forward_kinematics(rotations, rest)[0] + trans[:, None])
         focal = np.array([0.9, 0.92]) * max(size)
         center = np.array(size) / 2 + np.array([11.0, -7.0])
@@ -110,6 +114,20 @@ def make_take(body: BodyFile) -> MakeTake:
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def in_scene(body: BodyFile) -> Callable[[Take, Placement], Take]:
+    """A take as it stands in the scene."""
+
+    def place(take: Take, placement: Placement) -> Take:
+        poses = take.poses.copy()
+        root = placement.rotation @ matrix_from_axis_angle(poses[:, :3])
+        poses[:, :3] = axis_angle_from_matrix(root)
+        pelvis = body.rest_joints(take.for_body(body.name).betas)[0]
+        return replace(take, poses=poses, trans=placement.place(pelvis + take.trans) - pelvis)
+
+    return place
 
 
 def _walk(times: np.ndarray) -> np.ndarray:

@@ -38,6 +38,11 @@ def heads(armature) -> np.ndarray:
     return np.array([armature.matrix_world @ armature.pose.bones[name].head for name in JOINT_NAMES])
 
 
+def heads_at(seconds: float, built: BuiltScene) -> np.ndarray:
+    go_to(seconds, built.fps)
+    return heads(built.figures[0].armature)
+
+
 @pytest.mark.parametrize(
     ("options", "fps"),
     [
@@ -46,14 +51,15 @@ def heads(armature) -> np.ndarray:
         ({"rate": 30.0}, 24.0),
         ({"times": VARIABLE}, None),
         ({"size": (360, 640)}, None),
+        ({"pitch": -0.35}, None),
     ],
-    ids=["plain", "ntsc", "other rate", "variable rate", "portrait"],
+    ids=["plain", "ntsc", "other rate", "variable rate", "portrait", "looking down"],
 )
 def test_posed_joints_are_the_takes(options, fps, make_take, body):
     take = make_take(**options)
     built = build([take], body, fps)
     scene = bpy.context.scene
-    expected = world_from_camera(take.joints_cam) + built.placement.offset
+    expected = built.placement.place(world_from_camera(take.joints_cam))
     for frame, time in enumerate(take.times):
         go_to(time, built.fps)
         posed = heads(built.figures[0].armature)
@@ -69,7 +75,7 @@ def test_the_mesh_is_skinned_like_the_body_model(make_take, body):
     go_to(take.times[3], built.fps)
     evaluated = built.figures[0].mesh.evaluated_get(bpy.context.evaluated_depsgraph_get())
     got = np.array([v.co for v in evaluated.data.vertices])
-    assert np.abs(got - skinned(take, body, 3) - built.placement.offset).max() < 0.002
+    assert np.abs(got - built.placement.place(skinned(take, body, 3))).max() < 0.002
 
 
 def skinned(take: Take, body: BodyFile, frame: int) -> np.ndarray:
@@ -107,8 +113,17 @@ def test_feet_stand_on_the_ground_and_people_keep_their_distance(make_take, body
     first, second = (heads(figure.armature) for figure in built.figures)
     assert np.allclose(first[0, :2], 0, atol=1e-4)
     assert 0.0 < min(first[:, 2].min(), second[:, 2].min()) < 0.06
-    apart = world_from_camera(takes[1].joints_cam[0, 0] - takes[0].joints_cam[0, 0])
+    apart = built.placement.rotation @ world_from_camera(takes[1].joints_cam[0, 0] - takes[0].joints_cam[0, 0])
     assert np.allclose(second[0] - first[0], apart, atol=1e-4)
+
+
+def test_a_camera_that_looked_down_is_tilted_and_its_people_are_not(make_take, body):
+    level = build([make_take()], body)
+    standing, tilt = heads_at(0, level), level.camera.matrix_world.to_euler().x
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    tilted = build([make_take(pitch=-0.35)], body)
+    assert np.abs(heads_at(0, tilted) - standing).max() < 0.02
+    assert tilted.camera.matrix_world.to_euler().x - tilt == pytest.approx(-0.35, abs=0.01)
 
 
 def test_expression_and_confidence_move(make_take, body):
@@ -134,7 +149,7 @@ def test_unseen_hands_and_faces_rest(make_take, body):
     assert np.allclose(keyed.poses[9].reshape(55, 3)[25:40], body.hands_mean[0], atol=1e-5)
     assert not keyed.expression.any()
     wrist = built.figures[0].armature.pose.bones["left_wrist"].head
-    expected = world_from_camera(take.joints_cam[9, 20]) + built.placement.offset
+    expected = built.placement.place(world_from_camera(take.joints_cam[9, 20]))
     assert np.allclose(wrist, expected, atol=5e-4)
 
 

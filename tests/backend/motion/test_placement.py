@@ -9,12 +9,13 @@ from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.motion.placement import (
     WORLD_FROM_BODY,
     camera_from_world,
+    camera_pitch,
     on_ground,
     posed_joints,
     sole_height,
     world_from_camera,
 )
-from pose2pose.backend.motion.rotations import axis_angle_from_matrix
+from pose2pose.backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX
 from pose2pose.backend.motion.take import Take
 
@@ -51,6 +52,49 @@ def person(x: float, y: float, foot: float, frames: int = 50) -> np.ndarray:
     joints[:, [7, 8, 10, 11], 2] = foot
     joints[..., 0], joints[..., 1] = x, y
     return joints
+
+
+def turned(degrees: float) -> np.ndarray:
+    """Around x, which is the camera's right."""
+    return np.asarray(matrix_from_axis_angle(np.radians([degrees, 0.0, 0.0])))
+
+
+def standing(tilt: float, way: float = 0.0, lean: float = 0.0) -> np.ndarray:
+    """Somebody who goes `way` meters away, as a camera sees it that is tilted so many degrees; (T, 55, 3)."""
+    still = load_body().rest_joints() @ WORLD_FROM_BODY.T @ turned(lean).T
+    path = np.linspace(0, 1, 40)[:, None, None] * np.array([0.0, way, 0.0])
+    return (still + path + np.array([0.0, 4.0, 0.0])) @ turned(-tilt).T
+
+
+@pytest.mark.parametrize("tilt", [-25.0, 0.0, 10.0])
+def test_people_who_stand_tell_the_cameras_tilt(tilt: float) -> None:
+    found = np.degrees(camera_pitch([standing(tilt), standing(tilt, way=1.0)]))
+    assert found == pytest.approx(tilt, abs=3)
+    level = standing(tilt) @ turned(found).T
+    assert abs(level[0, 15, 1] - level[0, 7, 1]) < 0.15, "the head is above the feet"
+
+
+def test_a_long_way_on_level_ground_outweighs_a_lean() -> None:
+    assert np.degrees(camera_pitch([standing(0, lean=15)])) == pytest.approx(-15, abs=4)
+    assert abs(np.degrees(camera_pitch([standing(0, lean=15, way=4.0)]))) < 4
+
+
+def test_who_does_not_stand_says_nothing() -> None:
+    lying = standing(0) @ turned(80).T
+    sitting = standing(-20)
+    sitting[:, [4, 5, 7, 8, 10, 11], 1] -= 0.4
+    sitting[:, [4, 5], 2] = sitting[:, [1, 2], 2]
+    assert camera_pitch([lying]) == camera_pitch([sitting]) == 0.0
+
+
+def test_a_placement_turns_about_the_camera() -> None:
+    seen = standing(-20)
+    placement = on_ground([seen], [0.0], pitch=np.radians(-20))
+    placed = placement.place(seen)
+    assert np.allclose(placed[0, 0, :2], 0)
+    assert np.ptp(placed[:, 15, 2] - placed[:, 10, 2]) < 1e-9
+    assert placed[:, [7, 8, 10, 11], 2].min() == pytest.approx(0, abs=1e-6)
+    assert np.allclose(placement.place(np.zeros(3)), placement.offset)
 
 
 def test_feet_stand_on_zero_and_the_first_person_at_the_origin() -> None:
