@@ -61,7 +61,7 @@ class POSE2POSE_PG_keying(bpy.types.PropertyGroup):
             (
                 "GROUND",
                 "On Ground",
-                "Upright with the feet on the ground plane, the first person at the world's origin",
+                "Upright, feet on the ground plane, the first person at the world's origin",
             ),
             ("CAMERA", "As Recorded", "Where the person was, seen from a level camera at the world's origin"),
         ),

@@ -1,13 +1,13 @@
-"""Every published experiment learns a handful of samples by heart: all of its terms reach all of its weights.
+"""Every published experiment learns 32 samples by heart: all of its terms reach all of its weights.
 
-Pictures of 64x64 pixels, ResNets of four narrow blocks, the same 4 samples in every step, 100 steps at a rate that
-falls to zero: seconds on one core, most of them spent on the body model. Networks with an upsampled map, whose batch
-norm ends below it, and RotationNets without features, which have few inputs, take twice as many steps.
+Pictures of 64x64 pixels, ResNets of four narrow blocks, all samples in every step, 200 steps at a rate that falls to
+zero: half a minute on one core each. Networks with an upsampled map, whose batch norm ends below it, take twice as
+many.
 
-What is asked for is not a good network but that nothing is cut off: the loss ends below 0.15 of where it starts, and
-every term below 0.75 of its highest value. Its highest, as the positions of hands only count where the predicted boxes
-contain them, so that this term grows until the boxes are found; 0.75 for rotations without features (0.54), while most
-terms end below 0.2. A term whose gradient is lost stays at its value or rises.
+What is asked for is that nothing is cut off: the loss ends below 0.12 of where it starts (0.02 to 0.08, and lower with
+more steps), and every term below 0.75 of its highest value. Its highest, as the positions of hands only count where the
+predicted boxes contain them, so that this term grows until the boxes are found; 0.75 for rotations without features
+(0.63). A term whose gradient is lost stays at its value or rises.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,12 +22,12 @@ from torchvision.models.resnet import BasicBlock
 from pose2pose.backend.model import backbones
 from pose2pose.training.config import load_config
 from pose2pose.training.config_files import CONFIGS_FOLDER
-from pose2pose.training.distributed import Team
 from pose2pose.training.engine import Part, train_one_epoch
-from pose2pose.training.learner import build_learner
+from pose2pose.training.learning.distributed import Team
+from pose2pose.training.learning.learner import build_learner
 from pose2pose.training.targets import targets_of
 
-EXPERIMENTS = sorted(path.stem for path in CONFIGS_FOLDER.glob("*.toml") if path.stem != "reduced")
+EXPERIMENTS = sorted({path.stem for path in CONFIGS_FOLDER.glob("*.toml")} - {"reduced", "ablation"})
 CHANGES = [
     "+reduced",
     "network.body_resnet=10",
@@ -46,8 +46,8 @@ CHANGES = [
     "schedule.rate=3e-3",
     "schedule.batch_norm=trained",
 ]
-SAMPLES, STEPS = 4, 100
-TOTAL, TERM = 0.15, 0.75
+SAMPLES, STEPS = 32, 200
+TOTAL, TERM = 0.12, 0.75
 """Shares of the first loss, and of each term's highest value, that must not be left."""
 
 
@@ -81,18 +81,16 @@ def test_every_term_of_every_experiment_is_learnt(
     name: str, models: Callable[[str], Any], known: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = load_config(name, CHANGES)
-    if config.network.part == "whole":  # whose body model takes most of the time as it is
-        monkeypatch.setitem(backbones.RESNETS, 10, narrow_resnet)
+    monkeypatch.setitem(backbones.RESNETS, 10, narrow_resnet)
     model = models(config.network.part)
     samples = known(model, SAMPLES)
     learner = build_learner(config, model, samples, Team(0, 1, torch.device("cpu")))
     examples = samples.examples(model, config.network.picture_size)
     batch = default_collate([examples[(index, 0)] for index in range(SAMPLES)])
     targets = targets_of(batch, model)  # of the one batch, once
-    monkeypatch.setattr("pose2pose.training.learner.targets_of", lambda _batch, _model: targets)
+    monkeypatch.setattr("pose2pose.training.learning.learner.targets_of", lambda _batch, _model: targets)
     curve: list[dict[str, float]] = []
-    quick = config.network.initial == "none" and "features" in config.network.rotation_inputs
-    steps = STEPS if quick else 2 * STEPS
+    steps = STEPS if config.network.initial == "none" else 2 * STEPS
 
     def batches() -> Iterator[list[Part]]:
         for step in range(steps):
