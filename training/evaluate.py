@@ -122,7 +122,9 @@ def evaluate_network(
         )  # fmt: skip
         write_errors(folder / f"{key}_errors.csv", evaluation)
         _draw_worst(folder / f"{key}_worst.jpg", network, examples, evaluation, model, config)
-        results["datasets"][key] = {"samples": len(samples), "numbers": evaluation.numbers}
+        results["datasets"][key] = {
+            "samples": len(samples), "skipped": dict(samples.skipped), "numbers": evaluation.numbers,
+        }  # fmt: skip
     if resources is not None:
         network.cpu()  # not to be counted with the one that is measured
         results[RESOURCES] = asdict(measure_resources(_untrained(config), model, samples, examples, resources))

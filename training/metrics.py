@@ -7,20 +7,16 @@ import torch
 from torch import Tensor
 
 
-def mpjpe(predicted: Tensor, target: Tensor, *, root: int | None = None) -> Tensor:
-    """Mean per joint position error.
+def mpjpe(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean per joint position error, of points that stand where they are compared (see `rooted_error`).
 
     Args:
         predicted: (B, J, 3) meters.
         target: (B, J, 3) meters.
-        root: joint that both are moved onto first; None compares them where they are.
 
     Returns:
         (B,) millimeters.
     """
-    if root is not None:
-        predicted = predicted - predicted[:, root : root + 1]
-        target = target - target[:, root : root + 1]
     distances: Tensor = 1000 * (predicted - target).norm(dim=-1)
     return distances.mean(dim=-1)
 

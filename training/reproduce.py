@@ -147,7 +147,7 @@ def reproduce(
             results = evaluate(experiment.config, experiment.run, experiment.evaluation, name=experiment.name,
                                batch=batch, resources=resources if measured else None)  # fmt: skip
         found.setdefault(experiment.name, []).append(numbers_of(results))
-        write_table(table, found, folder, {"changes": list(changes), "seeds": list(seeds)})
+        write_table(table, found, folder, {"changes": list(changes), "seeds": list(seeds), "hands": hands})
     return found
 
 

@@ -82,8 +82,10 @@ def model_file(part: str, folder: Path, gender: str = "neutral") -> Path:
         wanted = [] if found else [f"{place / stem}.npz (or .pkl)"]
         lines = "".join(f"\n  {name}" for name in wanted + missing)
         site = SITES[MODEL_FOLDERS[part]]
-        raise MissingModelError(f"missing files:{lines}\nget them at {site} and put them there (FLAME's "
-                                "generic_model.pkl is renamed), or name another folder by models.folder")  # fmt: skip
+        raise MissingModelError(
+            f"missing files:{lines}\nget them at {site} and put them there under these names (SMPL's basicmodel_*.pkl "
+            "and FLAME's generic_model.pkl are renamed), or name another folder by models.folder"
+        )
     return found
 
 

@@ -15,14 +15,12 @@ class Column:
         dataset: test set that it is measured on, `resources` for memory and time.
         metric: as the protocol names it.
         digits: after the point.
-        larger_is_better: of scores, unlike errors.
     """
 
     title: str
     dataset: str
     metric: str
     digits: int = 1
-    larger_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,8 +177,8 @@ TABLES: dict[int, Table] = {
             (
                 Column("PA MPVPE", "freihand", "pa_mpvpe"),
                 Column("PA MPJPE", "freihand", "pa_mpjpe"),
-                Column("F@5 mm", "freihand", "f_5", 3, larger_is_better=True),
-                Column("F@15 mm", "freihand", "f_15", 3, larger_is_better=True),
+                Column("F@5 mm", "freihand", "f_5", 3),
+                Column("F@15 mm", "freihand", "f_15", 3),
             ),
             (
                 Row("Hasson et al.", (13.2, None, 0.436, 0.908)),
@@ -221,8 +219,8 @@ TABLES: dict[int, Table] = {
             "the right and left hands.",
             "Metric",
             (
-                Column("Hand", "mscoco", "iou_hands", 2, larger_is_better=True),
-                Column("Face", "mscoco", "iou_face", 2, larger_is_better=True),
+                Column("Hand", "mscoco", "iou_hands", 2),
+                Column("Face", "mscoco", "iou_face", 2),
             ),
             (Row("IoU", (0.54, 0.77), "paper"),),
         ),

@@ -2,8 +2,8 @@
 
 The paper gives "GPU memory usage and forward time of each iteration" and not the batch; of its 96 samples on four GPUs,
 each saw 24. So the forward pass is timed by itself, and memory is the peak over the whole iteration: forward, backward
-and the optimizer's step. A CPU has no such counter: there the growth of the process's largest size stands in, which
-misses what the process had held before.
+and the optimizer's step. Only a GPU has such a counter. Elsewhere the growth of the process's largest size is recorded,
+which misses what the process had held before, an earlier network of the same table for one: tables leave it out.
 """
 
 import sys
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 GIGABYTE = 1e9
+GPU_MEMORY = "largest memory that torch allocated on the GPU"
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,11 @@ class Resources:
 
     @property
     def numbers(self) -> dict[str, float]:
-        """What a table shows."""
-        return {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
+        """What a table shows; memory only of a GPU, as the paper's."""
+        shown = {name: value for name, value in asdict(self).items() if isinstance(value, int | float)}
+        if self.memory_kind != GPU_MEMORY:
+            del shown["memory_gb"]
+        return shown
 
 
 def measure(
@@ -96,7 +100,7 @@ def _now(device: torch.device) -> float:
 
 def _memory(device: torch.device, start: int) -> tuple[float, str]:
     if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device)), "largest memory that torch allocated on the GPU"
+        return float(torch.cuda.max_memory_allocated(device)), GPU_MEMORY
     return float(_process_peak() - start), "growth of the process's largest resident size"
 
 

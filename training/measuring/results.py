@@ -32,7 +32,8 @@ def write_results(folder: Path, results: Mapping[str, Any]) -> None:
     lines = [f"# {name}", "", f"Weights: `{results['weights']}`", ""]
     lines += [markdown(table, {name: [numbers]}) for table in TABLES.values() if name in table.configs]
     for key, value in results["datasets"].items():
-        lines += [f"## {key} ({value['samples']} samples)", "", "| | |", "|---|--:|"]
+        left_out = "".join(f"; left out: {count} ({why})" for why, count in value["skipped"].items() if count)
+        lines += [f"## {key} ({value['samples']} samples{left_out})", "", "| | |", "|---|--:|"]
         lines += [f"| {metric} | {number:.3f} |" for metric, number in value["numbers"].items()] + [""]
     if RESOURCES in results:
         lines += ["## Resources of a training iteration", "", "| | |", "|---|--:|"]

@@ -6,6 +6,7 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 
 from .paper_numbers import Column, Row, Table
 
@@ -17,6 +18,8 @@ Runs = Mapping[str, Sequence[Results]]
 RESOURCES = "resources"
 STAND_IN = "synthetic"
 DASH = "-"
+CHANCE = 0.05
+"""Two means differ beyond chance if less than this share of equal ones would differ as much."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,10 @@ def measured(table: Table, row: Row, column: Column, runs: Runs) -> Measured | N
 
 
 def markdown(table: Table, runs: Runs) -> str:
-    """The table as printed, behind each number of the paper the one measured here; then how the order compares."""
+    """The table as printed, behind each number of the paper the one measured here; then what is to be known of both.
+
+    Where the paper has a dash so has ours: a network without hands, such as Table 2's first, has no error of hands.
+    """
     titles = [title for column in table.columns for title in (column.title, "here")]
     lines = [f"**Table {table.number}**: {table.caption}", "", _line([table.head, *titles]),
              _line(["---", *["--:"] * len(titles)])]  # fmt: skip
@@ -69,9 +75,9 @@ def markdown(table: Table, runs: Runs) -> str:
         for column, value in zip(table.columns, row.values, strict=True):
             found = measured(table, row, column, runs)
             cells += [DASH if value is None else f"{value:.{column.digits}f}",
-                      DASH if found is None else found.text(column.digits)]  # fmt: skip
+                      DASH if value is None or found is None else found.text(column.digits)]  # fmt: skip
         lines.append(_line(cells))
-    notes = [*stand_ins(table, runs), *ordering(table, runs)]
+    notes = _notes(table, runs)
     return "\n".join([*lines, *([""] if notes else []), *(f"- {note}" for note in notes)]) + "\n"
 
 
@@ -87,8 +93,11 @@ def as_json(table: Table, runs: Runs) -> dict[str, Any]:
                          "dataset": found.dataset, "metric": column.metric}  # fmt: skip
             cells[column.title] = cell
         rows.append({"label": row.label, "config": row.config, "cells": cells})
-    notes = [*stand_ins(table, runs), *ordering(table, runs)]
-    return {"table": table.number, "caption": table.caption, "rows": rows, "notes": notes}
+    return {"table": table.number, "caption": table.caption, "rows": rows, "notes": _notes(table, runs)}
+
+
+def _notes(table: Table, runs: Runs) -> list[str]:
+    return [*stand_ins(table, runs), *repetitions(table, runs), *machines(table, runs), *ordering(table, runs)]
 
 
 def stand_ins(table: Table, runs: Runs) -> list[str]:
@@ -102,36 +111,71 @@ def stand_ins(table: Table, runs: Runs) -> list[str]:
     return [f"measured on {here}, not on the paper's {there}" for there, here in sorted(found)]
 
 
-def ordering(table: Table, runs: Runs) -> list[str]:
-    """For each column, how many pairs of measured rows that differ in the paper come in the paper's order here.
+def repetitions(table: Table, runs: Runs) -> list[str]:
+    """Over how many runs the means are, row by row where they differ: a table is written before its last run ends."""
+    counts = {row.label: len(runs[row.config]) for row in table.rows if row.config and runs.get(row.config)}
+    if not counts:
+        return []
+    if max(counts.values()) == 1:
+        return ["single runs: how much the seed alone changes a number is not known"]
+    known = set(counts.values())
+    each = f"{known.pop()} runs each" if len(known) == 1 else "; ".join(f"{label}: {n}" for label, n in counts.items())
+    return [f"mean ± standard deviation over the seeds, {each}"]
 
-    A difference counts as one only if it exceeds the deviations of both means over the seeds, added in squares.
+
+def machines(table: Table, runs: Runs) -> list[str]:
+    """That memory and time are of other batches and another machine than the paper's, where they were measured."""
+    found = (evaluation.get(RESOURCES, {}) for config in table.configs for evaluation in runs.get(config, ()))
+    batches = sorted({int(cost["batch"]) for cost in found if cost})
+    if not batches or not any(column.dataset == RESOURCES for column in table.columns):
+        return []
+    return [f"memory and time here: {' and '.join(map(str, batches))} samples on the machine of these runs; the paper "
+            "trained on RTX 2080 Ti GPUs and does not say how many samples its numbers are of"]  # fmt: skip
+
+
+def ordering(table: Table, runs: Runs) -> list[str]:
+    """For each column of errors, how many pairs of measured rows that differ in the paper come in its order here.
+
+    Memory and time have no line: on another machine their order is no question to the paper. Only what was measured on
+    one test set is compared, and equal means have no order.
     """
     lines = []
     for k, column in enumerate(table.columns):
+        if column.dataset == RESOURCES:
+            continue
         cells = [(row.values[k], measured(table, row, column, runs)) for row in table.rows]
         known = [(value, found) for value, found in cells if value is not None and found is not None]
-        same, against, open_ = 0, 0, 0
+        same: list[bool] = []
+        against: list[bool] = []
         for (value, found), (other_value, other) in combinations(known, 2):
-            if value == other_value:
+            if value == other_value or found.mean == other.mean or found.dataset != other.dataset:
                 continue
-            here, margin = found.mean - other.mean, _margin(found, other)
-            if abs(here) <= margin:
-                open_ += 1
-            elif (here > 0) == (value > other_value):
-                same += 1
-            else:
-                against += 1
-        if pairs := same + against + open_:
-            lines.append(f"{column.title}: {same} of {pairs} pairs in the paper's order, {against} against it, "
-                         f"{open_} within the deviation")  # fmt: skip
+            side = same if (found.mean > other.mean) == (value > other_value) else against
+            side.append(beyond_chance(found, other))
+        if pairs := len(same) + len(against):
+            lines.append(f"{column.title}: {len(same)} of {pairs} pairs in the paper's order ({sum(same)} beyond "
+                         f"chance), {len(against)} against it ({sum(against)} beyond chance)")  # fmt: skip
+    if lines:
+        lines.append(f"beyond chance: by Welch's t-test over the seeds at {CHANCE:.0%}, each pair for itself, so that "
+                     "one of 20 pairs without any difference passes; pairs: rows that differ in the paper")  # fmt: skip
     return lines
 
 
-def _margin(one: Measured, other: Measured) -> float:
-    """Standard error of the difference of two means; 0 with single runs."""
-    squares = [(m.deviation or 0.0) ** 2 / len(m.values) for m in (one, other)]
-    return float(np.sqrt(sum(squares)))
+def beyond_chance(one: Measured, other: Measured) -> bool:
+    """Whether two means over seeds differ more than seeds alone explain (Welch 1947, two-sided); never of single runs.
+
+    The deviations of few seeds are themselves uncertain: of three each, means have to lie about 2.8 to 4.3 standard
+    errors apart.
+    """
+    if min(len(one.values), len(other.values)) < 2:
+        return False
+    counts = np.array([len(one.values), len(other.values)])
+    squares = np.array([np.var(m.values, ddof=1) for m in (one, other)]) / counts
+    difference = abs(one.mean - other.mean)
+    if squares.sum() == 0:
+        return difference > 0
+    freedom = squares.sum() ** 2 / (squares**2 / (counts - 1)).sum()
+    return bool(2 * stdtr(freedom, -difference / np.sqrt(squares.sum())) < CHANCE)
 
 
 def _line(cells: Sequence[str]) -> str:

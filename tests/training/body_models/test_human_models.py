@@ -205,6 +205,7 @@ def test_missing_files_are_listed_with_where_to_get_them(
     text = str(raised.value)
     assert all(str(tmp_path / name) in text for name in names)
     assert site in text
+    assert "basicmodel_*.pkl and FLAME's generic_model.pkl are renamed" in text
 
 
 def test_only_the_missing_files_are_listed(model_folder: Path, tmp_path: Path) -> None:

@@ -115,8 +115,8 @@ def write_freihand(root: Path, points: np.ndarray, vertices: np.ndarray) -> None
     (data / "evaluation" / "rgb").mkdir(parents=True)
     (root / "FreiHAND" / "rootnet_output").mkdir()
     images = [{"id": k, "db_idx": k, "file_name": f"evaluation/rgb/{k:08d}.jpg", "width": 80, "height": 80}
-              for k in range(count)]  # fmt: skip
-    boxes = [{"id": 10 + k, "image_id": k, "bbox": [10, 10, 60, 60]} for k in range(count)]
+              for k in range(count + 1)]  # fmt: skip
+    boxes = [{"id": 10 + k, "image_id": k, "bbox": [10, 10, 60, 60]} for k in range(count + 1)]  # one is not detected
     found = [{"image_id": k, "bbox": [5, 5, 70, 70], "root_cam": [0, 0, 1]} for k in range(count)]
     for name, content in {
         "data/freihand_eval_coco.json": {"images": images, "annotations": boxes},
@@ -139,14 +139,16 @@ def test_freihand_from_its_files_to_the_servers(hand_model: HumanModel, model_fo
     config = load_config("table8_hand_mano", [*changes, "data.workers=0", "schedule.device=cpu"])
     network = KnowingHand(rotations, betas)
     results = evaluate_network(network, config, tmp_path / "out", name="table8_hand_mano", weights="", batch=3)
+    assert results["datasets"]["freihand"]["samples"] == 4
+    assert results["datasets"]["freihand"]["skipped"] == {"no box of the detector": 1}
     found = numbers(results, "freihand")
     assert max(found["pa_mpvpe"], found["pa_mpjpe"]) < 0.01
     assert found["f_5"] == found["f_15"] == 1
     joints, meshes = json.loads((tmp_path / "out" / "pred.json").read_text())
     assert (np.shape(joints), np.shape(meshes)) == ((4, 21, 3), (4, 778, 3))
-    assert "| Pose2Pose (Ours) | 7.8 | 0.0 | 7.8 | 0.0 | 0.661 | 1.000 | 0.970 | 1.000 |" in (
-        tmp_path / "out" / "results.md"
-    ).read_text(encoding="utf-8")
+    report = (tmp_path / "out" / "results.md").read_text(encoding="utf-8")
+    assert "| Pose2Pose (Ours) | 7.8 | 0.0 | 7.8 | 0.0 | 0.661 | 1.000 | 0.970 | 1.000 |" in report
+    assert "## freihand (4 samples; left out: 1 (no box of the detector))" in report
 
 
 @pytest.mark.slow

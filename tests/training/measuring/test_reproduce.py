@@ -76,7 +76,7 @@ def test_a_table_is_made_and_not_made_again(tmp_path: Path, changes: list[str]) 
     cell = table["rows"][0]["cells"]["All"]
     assert cell["values"] == [result["synthetic"]["pa_mpvpe_all"] for result in found["table4_without_mcp"]]
     assert cell["values"][0] != cell["values"][1]  # the seeds are
-    assert (table["seeds"], table["changes"]) == ([0, 1], changes)
+    assert (table["seeds"], table["changes"], table["hands"]) == ([0, 1], changes, None)
     text = (folder / "table4.md").read_text(encoding="utf-8")
     assert "| Without MCP features | 52.7 | " in text
     assert "±" in text

@@ -41,7 +41,8 @@ def test_memory_of_a_cpu_is_the_growth_of_the_process_and_says_so() -> None:
     assert "resident" in found.memory_kind
     # what the process had held before and given back does not count again
     assert 0 <= found.memory_gb < 2
-    assert set(found.numbers) == {"forward_seconds", "iteration_seconds", "memory_gb", "batch"}
+    # a second network in the same process would seem to need less: no number for a table
+    assert set(found.numbers) == {"forward_seconds", "iteration_seconds", "batch"}
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -55,3 +56,4 @@ def test_memory_of_a_gpu_is_the_peak_of_an_iteration() -> None:
     found = measure(loss, torch.optim.SGD([weight], 0.1), device, batch=1, iterations=2, warm_up=1)
     assert 2 * 64 * 2**20 < found.memory_gb * 1e9 < 6 * 64 * 2**20
     assert "GPU" in found.memory_kind
+    assert "memory_gb" in found.numbers

@@ -2,10 +2,12 @@
 
 import re
 
+import numpy as np
 import pytest
+from scipy.stats import ttest_ind
 
 from pose2pose.training.measuring.paper_numbers import TABLES, Table
-from pose2pose.training.measuring.tables import as_json, markdown, ordering
+from pose2pose.training.measuring.tables import Measured, as_json, beyond_chance, markdown, ordering
 
 
 def ehf(**numbers: float) -> dict[str, dict[str, float]]:
@@ -56,23 +58,82 @@ def test_other_peoples_rows_have_no_numbers_of_ours() -> None:
 
 
 def test_rendered_people_stand_in_and_the_table_says_so() -> None:
-    runs = {"paper": [{"synthetic": {"pa_mpvpe_all": 44.0}, "resources": {"memory_gb": 8.1}}]}
+    runs = {"paper": [{"synthetic": {"pa_mpvpe_all": 44.0}, "resources": {"memory_gb": 8.1, "batch": 24}}]}
     text = markdown(TABLES[1], runs)
     assert "| 50.7 | 44.0 |" in text
     assert "| 10.3 | 8.1 |" in text
+    assert "24 samples on the machine of these runs" in text
     assert "measured on synthetic, not on the paper's ehf" in text
     both = {"paper": [{"synthetic": {"pa_mpvpe_all": 44.0}, "ehf": {"pa_mpvpe_all": 51.0}}]}
     assert "synthetic" not in markdown(TABLES[1], both)
 
 
-def test_order_counts_only_differences_beyond_the_deviation() -> None:
+def test_order_says_how_many_pairs_are_beyond_chance() -> None:
+    """Means of 61 and 52 are, at deviations of 1.4 over two seeds; the equal ones of the bodies have no order."""
     notes = ordering(TABLES[1], {"table1_gap": GAP, "paper": PPP})
-    assert notes == [
-        "All: 1 of 1 pairs in the paper's order, 0 against it, 0 within the deviation",
-        "Body: 0 of 1 pairs in the paper's order, 0 against it, 1 within the deviation",
-    ]
+    assert notes[0] == "All: 1 of 1 pairs in the paper's order (1 beyond chance), 0 against it (0 beyond chance)"
+    assert len(notes) == 2
+    assert "Welch" in notes[1] and "5%" in notes[1]
     turned = ordering(TABLES[1], {"table1_gap": PPP, "paper": GAP})
-    assert turned[0] == "All: 0 of 1 pairs in the paper's order, 1 against it, 0 within the deviation"
+    assert turned[0] == "All: 0 of 1 pairs in the paper's order (0 beyond chance), 1 against it (1 beyond chance)"
+
+
+def test_a_difference_of_more_than_a_standard_error_may_still_be_chance() -> None:
+    """As in a small run: 216.7 ± 3.6 and 212.6 ± 2.0 of two seeds, which lie 1.4 standard errors apart."""
+    runs = {
+        "table3_features": [ehf(pa_mpvpe_all=219.3), ehf(pa_mpvpe_all=214.2)],
+        "table3_pose2d_features": [ehf(pa_mpvpe_all=214.0), ehf(pa_mpvpe_all=211.2)],
+    }
+    assert ordering(TABLES[3], runs)[0] == (
+        "All: 0 of 1 pairs in the paper's order (0 beyond chance), 1 against it (0 beyond chance)"
+    )
+
+
+def test_single_runs_are_never_beyond_chance_and_the_table_says_so() -> None:
+    runs = {"table1_gap": GAP[:1], "paper": PPP[:1]}
+    assert ordering(TABLES[1], runs)[0] == (
+        "All: 1 of 1 pairs in the paper's order (0 beyond chance), 0 against it (0 beyond chance)"
+    )
+    assert "single runs" in markdown(TABLES[1], runs)
+    assert ordering(TABLES[1], {"table1_gap": GAP[:1], "paper": PPP})[0].startswith("All: 1 of 1 pairs in the paper's")
+
+
+def test_the_number_of_runs_is_said_row_by_row_where_it_differs() -> None:
+    assert "over the seeds, 2 runs each" in markdown(TABLES[1], {"table1_gap": GAP, "paper": PPP})
+    text = markdown(TABLES[1], {"table1_gap": GAP, "paper": PPP[:1]})
+    assert "over the seeds, GAP: 2; PPP (Ours): 1" in text
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_chance_is_scipys_welch_test(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    decided = set()
+    for apart in np.linspace(0, 8, 30):
+        one, other = generator.normal(size=3), apart + 0.3 * generator.normal(size=4)
+        wanted = bool(ttest_ind(one, other, equal_var=False).pvalue < 0.05)
+        assert beyond_chance(Measured(tuple(one), "ehf"), Measured(tuple(other), "ehf")) is wanted
+        decided.add(wanted)
+    assert decided == {False, True}
+
+
+def test_runs_without_deviation_differ_if_their_numbers_do() -> None:
+    same = Measured((5.0, 5.0), "ehf")
+    assert not beyond_chance(same, same)
+    assert beyond_chance(same, Measured((5.1, 5.1), "ehf"))
+
+
+def test_test_sets_are_not_compared_with_each_other_and_costs_not_with_the_papers() -> None:
+    cost = {"memory_gb": 8.0, "forward_seconds": 1.0, "batch": 24}
+    runs = {
+        "table1_gap": [{"synthetic": {"pa_mpvpe_all": 44.0}, "resources": cost}],
+        "paper": [{"ehf": {"pa_mpvpe_all": 51.0}, "resources": {**cost, "memory_gb": 9.0}}],
+    }
+    assert ordering(TABLES[1], runs) == []
+
+
+def test_a_network_without_hands_has_no_number_of_hands() -> None:
+    runs = {"table2_body_only": [ehf(pa_mpvpe_all=90.0, pa_mpjpe_body=61.0, pa_mpjpe_hands=20.0, pa_mpvpe_face=7.0)]}
+    assert "| Body-only Pose2Pose | - | - | 60.6 | 61.0 | - | - | - | - |" in markdown(TABLES[2], runs)
 
 
 def test_pairs_that_are_equal_in_the_paper_have_no_order() -> None:
