@@ -17,7 +17,7 @@ import pytest
 from pose2pose.addon.link.client import Client, start_backend
 from pose2pose.addon.link.connection import Connection, running_backend, stop_backend
 from pose2pose.addon.link.processes import clean_environment
-from pose2pose.addon.setup import accelerators
+from pose2pose.addon.setup import accelerators, environment_maker
 from pose2pose.addon.setup.accelerators import Accelerator, amd_from_answer, cpu, nvidia_from_answer
 from pose2pose.addon.setup.diagnosis import Check, diagnose, report_text
 from pose2pose.addon.setup.environment import RECORD, SetupCancelledError, damage, installed, serve_command, set_up
@@ -225,11 +225,19 @@ def test_without_torchs_index_the_ordinary_one_serves(
     ordinary_index: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(accelerators, "TORCH_WHEELS", "http://127.0.0.1:9")
+    monkeypatch.setattr(environment_maker, "CUDA_GIGABYTES", 0.1)  # the torch of these wheels is small
     _, steps = make(tmp_path / "env", accelerator=LABELLED)
     found = installed(tmp_path / "env")
     assert found is not None and found.packages == {"torch": "1.5", "tiny-rest": "2.1"}
     sentence = "http://127.0.0.1:9/cpu cannot be used; torch comes from the ordinary index"
     assert any(sentence in step.line for step in steps) and sentence in (tmp_path / "setup.log").read_text()
+
+
+def test_a_full_disk_is_said_before_anything_is_made(tmp_path: Path, wheels: Path) -> None:
+    large = Accelerator("cpu", "a processor", None, gigabytes=1e6)
+    message = refusal(tmp_path / "env", wheels=wheels, accelerator=large)
+    assert "needs about 1000000 GB" in message and "Free some space" in message
+    assert not (tmp_path / "env").exists()
 
 
 @pytest.mark.slow
