@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .fits import Mesh, RootJoint
 from .fitted_meshes import GenderedMesh, root_joint_of
 from .mix import MixedSamples
 from .report import CheckedSamples, Source
-from .sample import Array, Sample, Samples, TestSamples, Truth
+from .sample import Array
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,6 @@ def build_samples(entry: Entry, *, root: Path, model: HumanModel, models: Path |
     return samples
 
 
-def build_test(entry: Entry, data: DataConfig, model: HumanModel, models: Path | None) -> TestSamples:
-    """Read a data set to measure on; raises as `build_samples`."""
-    samples = build_samples(entry, root=Path(data.root), model=model, models=models)
-    return cast(TestSamples, samples) if hasattr(samples, "truth") else WithoutTruth(samples)
-
-
 @dataclass(frozen=True)
 class TrainingData:
     """What is learnt from.
@@ -146,28 +140,6 @@ def build_training(
     mix = MixedSamples(groups=list(groups.values()))
     prepare = Prepare(joint_set=model.joint_set, size=size, augmentation=data.augmentation)
     return TrainingData(mix, PreparedSamples(samples=mix, prepare=prepare, seed=seed, starts=mix.starts), seed)
-
-
-class WithoutTruth:
-    """A data set of labels alone, measured against them.
-
-    Args:
-        samples: the data set.
-    """
-
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        """One sample."""
-        return self._samples[index]
-
-    def truth(self, index: int) -> Truth:
-        """Nothing."""
-        return Truth()
 
 
 def _folder(entry: Entry, root: Path) -> Path:

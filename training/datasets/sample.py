@@ -105,10 +105,3 @@ class Samples(Protocol):
 
     def __getitem__(self, index: int) -> Sample:
         """One of them."""
-
-
-class TestSamples(Samples, Protocol):
-    """A loader of a set that is evaluated on."""
-
-    def truth(self, index: int) -> Truth:
-        """The ground truth of one sample."""
