@@ -119,7 +119,7 @@ def refine(
         progress: called with (frames done, frames in all) many times a second; what it raises ends the work.
 
     Returns:
-        The refined motion. Takes of fewer than three frames have no acceleration and are fitted to their points only.
+        The refined motion. Takes of fewer than three frames have no acceleration, so nothing steadies them.
     """
     count = len(motion.rotations)
     rotations = np.array(motion.rotations, dtype=np.float32)

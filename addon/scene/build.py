@@ -200,10 +200,16 @@ def _ground(scene: bpy.types.Scene, takes: Sequence[Take], rests: Sequence[Array
         action = take_action(item)
         if action is not None and stored_summary(action).shot == shot:
             return stored_fit(action).placement(ground=True)
-    pitch = camera_pitch([world_from_camera(take.joints_cam) for take in takes])
     people = [posed_joints(take, rest) for take, rest in zip(takes, rests, strict=True)]
+    pitch = camera_pitch([_observed(take, posed) for take, posed in zip(takes, people, strict=True)])
     soles = [sole_height(_rest_vertices(take, body), body.rest_joints(take.betas)) for take in takes]
     return on_ground(people, soles, pitch=pitch)
+
+
+def _observed(take: Take, posed: Array) -> Array:
+    """(T, 55, 3) joints as they were seen; as they are posed where another program knew the camera and no joints."""
+    joints = world_from_camera(take.joints_cam)
+    return joints if np.isfinite(joints).all() else posed
 
 
 def _rest_vertices(take: Take, body: BodyFile) -> NDArray[np.float32]:

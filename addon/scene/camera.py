@@ -95,7 +95,8 @@ def stand(camera: bpy.types.Object, armature: bpy.types.Object, fit: Fit, *, gro
 
 def follows(camera: bpy.types.Object, fit: Fit, *, ground: bool) -> bool:
     """Whether a camera was put where it sees a take with this placement."""
-    there, wanted = list(camera.get(FOLLOWS, ())), _standpoint(fit, ground)
+    there = [*camera.get(FOLLOWS, ()), 0.0][:4]  # of files saved before cameras had a pitch: three numbers
+    wanted = _standpoint(fit, ground)
     return len(there) == len(wanted) and np.allclose(there, wanted)
 
 

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--footage", type=Path, nargs="*", default=[], help="videos without labels for the hands")
     parser.add_argument("--trunks", type=Path, help="folder with pretrained hand.safetensors and the others")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="of hands and face: cpu or cuda (%(default)s)")
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -78,10 +78,11 @@ def run_train(options: argparse.Namespace) -> int:
         TrainingError: no time, or files that are missing.
     """
     _check(options)
-    spent: dict[str, float] = _read(options.output / PROGRESS)
+    done = [part for part in PARTS if part_path("open", part, options.output).is_file()]
+    spent = {part: seconds for part, seconds in _read(options.output / PROGRESS).items() if part in done}
     left = options.hours * 3600 - sum(spent.values())
     for part in PARTS:
-        if part in spent and part_path("open", part, options.output).is_file():
+        if part in spent:
             print(f"{part}: trained before, {spent[part]:.0f} seconds")
             continue
         waiting = sum(SHARES[other] for other in PARTS if other not in spent)

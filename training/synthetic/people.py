@@ -67,7 +67,7 @@ class PeopleSampler:
     Args:
         body: the body model.
         poses: (N, 22, 3, 3) local rotations of the body's joints relative to its rest pose, as
-            `training.poses.load_pose_library` gives them.
+            `poses.load_pose_library` gives them.
         scenery: backgrounds and lights.
         device: where to work.
         height: rows of the pictures.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate, max_pool2d, normalize
+from torch.nn.functional import avg_pool2d, interpolate, normalize
 
 from .appearance import Appearance, paint, standoff
 from .camera import Camera
@@ -36,7 +36,6 @@ def render(
     scenery: Scenery,
     *,
     faces: Tensor,
-    supersampling: int = 1,
 ) -> Picture:
     """Render people.
 
@@ -48,23 +47,16 @@ def render(
         regions: of the body.
         scenery: backgrounds and lights.
         faces: (F, 3) the triangles to draw, all of the body's or some.
-        supersampling: samples per pixel and axis.
     """
     normals = vertex_normals(vertices, regions.faces)
     vertices = vertices + normals * standoff(looks, regions)[..., None]
-    fine = camera.scaled(supersampling)
-    pixels, depth = fine.project(vertices)
-    fragments = rasterize(pixels, depth, faces, fine.height, fine.width)
+    pixels, depth = camera.project(vertices)
+    fragments = rasterize(pixels, depth, faces, camera.height, camera.width)
     background, light = scenery.sample(generator, camera)
-    background = background.repeat_interleave(supersampling, 1).repeat_interleave(supersampling, 2)
-    distance = fragments.depth_image(len(vertices), fine.height, fine.width)
+    distance = fragments.depth_image(len(vertices), camera.height, camera.width)
     shown = _shade(generator, fragments, normals, faces, looks, regions, light)
     shown = shown * openness(distance, fragments)[:, None]
-    radiance = fragments.paint(shown, background)
-    if supersampling > 1:
-        radiance = avg_pool2d(radiance.permute(0, 3, 1, 2), supersampling).permute(0, 2, 3, 1)
-        distance = -max_pool2d(-distance[:, None], supersampling)[:, 0]
-    return Picture(radiance, distance)
+    return Picture(fragments.paint(shown, background), distance)
 
 
 def _shade(

@@ -60,17 +60,6 @@ def read_shard(path: Path) -> dict[str, Tensor]:
     return {"images": torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255, **labels}
 
 
-def read_labels(paths: list[Path]) -> dict[str, Tensor]:
-    """The labels of several shards, one after the other, without decoding pictures."""
-    parts: dict[str, list[NDArray[Any]]] = {}
-    for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
-            for key in archive.files:
-                if key not in ("jpeg", "ends"):
-                    parts.setdefault(key, []).append(archive[key])
-    return {key: torch.from_numpy(np.concatenate(values)) for key, values in parts.items()}
-
-
 def _write(path: Path, sample: Any, random: np.random.Generator) -> None:
     """Each picture with a JPEG quality of its own, as real footage has."""
     pictures = (sample.images.permute(0, 2, 3, 1) * 255).round().byte().cpu().numpy()

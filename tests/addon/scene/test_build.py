@@ -126,6 +126,16 @@ def test_a_camera_that_looked_down_is_tilted_and_its_people_are_not(make_take, b
     assert tilted.camera.matrix_world.to_euler().x - tilt == pytest.approx(-0.35, abs=0.01)
 
 
+def test_people_of_other_programs_stand_upright_too(make_take, body):
+    """They know the camera and no joints; where those are known, they count."""
+    take = make_take(pitch=-0.35)
+    seen = build([take], body).placement
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    posed = build([replace(take, joints_cam=np.full_like(take.joints_cam, np.nan))], body).placement
+    assert posed.pitch == pytest.approx(seen.pitch, abs=0.01)
+    assert posed.pitch < -0.3
+
+
 def test_expression_and_confidence_move(make_take, body):
     take = make_take()
     built = build([take], body)

@@ -1,5 +1,6 @@
 """Takes live in the scene: keyed again, placed, matched, described, removed, without backend and source."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,24 @@ def test_placing_again_takes_the_camera_along(seen_take, body):
     takes.rekey(armature, RAW)
     assert camera.location.length > 0.5
     assert takes.describe(armature).error_px < 0.1
+
+
+def test_a_file_from_before_cameras_were_tilted_stays_level(seen_take, body):
+    """Its takes know no pitch and its camera has three numbers: both as a level camera's."""
+    built = build([seen_take(pitch=-0.35)], body)
+    armature, camera = built.figures[0].armature, built.camera
+    group = take_action(armature)["pose2pose"]
+    fit = json.loads(group["fit"])
+    assert fit.pop("pitch") < -0.3
+    group["fit"] = json.dumps(fit)
+    takes.rekey(armature, RAW)
+    match_camera(bpy.context.scene, armature, None)
+    camera["pose2pose_follows"] = list(camera["pose2pose_follows"])[:3]
+    takes.rekey(armature, replace(RAW, ground=False))
+    assert camera.location.length == 0
+    assert takes.describe(armature).error_px < 0.1
+    second = build([seen_take(person=2, right=1.5, pitch=-0.35)], body)
+    assert second.placement.pitch == 0, "with those who are there already"
 
 
 def test_a_person_who_was_moved_can_be_matched_again(seen_take, body):

@@ -63,6 +63,10 @@ def test_a_run_that_was_killed_goes_on_with_the_part_that_is_missing(
     asked.clear()
     assert train.run_train(options(tmp_path, poses, 1.0)) == 0
     assert asked == []
+    part_path("open", "face", tmp_path).unlink()  # to have it trained again
+    assert train.run_train(options(tmp_path, poses, 1.0)) == 0
+    assert [part for part, _ in asked] == ["face"]
+    assert asked[0][1] == pytest.approx(3600 * train.SHARES["face"], abs=1)
 
 
 @PACKAGED
