@@ -17,8 +17,7 @@ __all__ = [
     "build_config", "config_differences", "config_toml", "load_config",
 ]  # fmt: skip
 
-OPERATIONAL = {"data.root", "data.workers", "models.folder", "schedule.device", "schedule.checkpoint_minutes",
-               "schedule.keep"}  # fmt: skip
+OPERATIONAL = {"data.root", "data.workers", "schedule.device", "schedule.checkpoint_minutes", "schedule.keep"}
 """Keys that may change while a run goes on: they say where and how often, not what is learnt."""
 
 
@@ -202,9 +201,11 @@ def config_toml(config: Config) -> str:
 
 def config_differences(one: Config, other: Config) -> list[str]:
     """What makes the runs of two configurations learn differently, such as `schedule.batch: 96 and 32`."""
-    first, second = flattened(asdict(one)), flattened(asdict(other))
-    return [
-        f"{key}: {first[key]} and {second[key]}"
-        for key in first
-        if key not in OPERATIONAL and first[key] != second[key]
-    ]
+    first, second = _learnt(one), _learnt(other)
+    return [f"{key}: {first[key]} and {second[key]}" for key in first if first[key] != second[key]]
+
+
+def _learnt(config: Config) -> dict[str, Any]:
+    """The values that matter, by key; licensed models may move to another folder, the open body is another one."""
+    values = flattened(asdict(config)) | {"models.folder": "licensed models" if config.models.folder else "none"}
+    return {key: value for key, value in values.items() if key not in OPERATIONAL}

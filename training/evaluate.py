@@ -15,15 +15,17 @@ from torch import nn
 from torch.utils.data import default_collate
 
 from ..backend.device import pick_device
+from ..backend.weights import WeightsError
 from .benchmarks.build import build_benchmark
 from .body_models.human_models import HumanModel, build_human_model
 from .checkpoint import load_weights
-from .config import Config, ConfigError, Source, load_config
+from .config import Config, ConfigError, Source, config_differences, load_config
 from .datasets.build import build_samples
 from .datasets.sample import Samples, Truth
 from .engine import predict, weighted_sum
 from .learning.distributed import Team
 from .learning.learner import build_learner, build_view
+from .learning.runs import CONFIG_FILE
 from .measuring.evaluation import Evaluation, evaluate_samples, to_device
 from .measuring.resources import Resources, measure
 from .measuring.results import REPORT, write_errors, write_results
@@ -84,10 +86,12 @@ def evaluate(
         What stands in `results.json`.
 
     Raises:
-        WeightsError: the weights do not fit the configuration; the differing parameters are named.
+        WeightsError: the weights do not fit the configuration, or belong to a run with another network; the differing
+            parameters or values are named.
         ConfigError: there is no test set.
         MissingModelError, MissingDataError: licensed files are missing; it says which, and where to get them.
     """
+    _check_network(config, weights)
     network = build_network(_untrained(config).network)
     load_weights(network, weights.parent if weights.suffix == ".safetensors" else weights)
     return evaluate_network(network, config, folder, name=name, weights=str(weights), batch=batch, resources=resources)
@@ -159,6 +163,20 @@ def measure_resources(
 def _nothing(index: int) -> Truth:
     """The truth of a set whose labels are all that is measured against, such as MSCOCO's boxes."""
     return Truth()
+
+
+def _check_network(config: Config, weights: Path) -> None:
+    """Networks of different configurations may have the same parameters, such as those of table 10."""
+    run = next((folder for folder in (weights, *weights.parents) if (folder / CONFIG_FILE).is_file()), None)
+    if run is None:
+        return
+    trained = replace(config, network=load_config(run / CONFIG_FILE).network.without_starts())
+    differing = config_differences(trained, _untrained(config))
+    if differing:
+        raise WeightsError(
+            f"{run} trained another network than this configuration has (there and here: {'; '.join(differing)}); "
+            "evaluate it with its own, and give test sets as data.test=[...]"
+        )
 
 
 def _untrained(config: Config) -> Config:

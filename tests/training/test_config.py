@@ -136,6 +136,11 @@ class TestRoundTrip:
         assert config_differences(one, other) == ["schedule.batch: 96 and 32"]
         assert config_differences(one, one) == []
 
+    def test_licensed_models_may_move_but_not_go(self) -> None:
+        here, there = (build_config({"models": {"folder": folder}}) for folder in ("/models", "/mnt/models"))
+        assert config_differences(here, there) == []
+        assert config_differences(here, Config()) == ["models.folder: licensed models and none"]
+
 
 def test_the_defaults_are_the_papers() -> None:
     schedule = Schedule()

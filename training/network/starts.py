@@ -24,8 +24,10 @@ STEM = {"conv1": "0", "bn1": "1", **{f"layer{i}": str(3 + i) for i in range(1, 5
 """Names of a ResNet's parts in its published files, and their places in `ResNetBackbone.layers`."""
 HEADS = ("fc.", "deconv_layers.", "final_layer.")
 """What published files hold beyond the ResNet: a classifier, or upsampling to 2D heat maps."""
-NESTED = ("state_dict", "network", "model")
-"""Where files keep their tensors if they hold more."""
+NESTED = ("state_dict", "average", "network", "model")
+"""Where files keep their tensors if they hold more; a moving average is what a run's exported weights are of."""
+COUNTER = "n_averaged"
+"""What a moving average keeps besides."""
 
 
 class StartError(ValueError):
@@ -65,7 +67,7 @@ def read_state(file: Path) -> State:
             state = state[name]
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise StartError(f"{file} holds no tensors by name; expected the state of a ResNet or of a network")
-    return {str(name).removeprefix("module."): value for name, value in state.items()}
+    return {str(name).removeprefix("module."): value for name, value in state.items() if name != COUNTER}
 
 
 def load_resnet(backbone: ResNetBackbone, state: State, file: str) -> None:

@@ -45,7 +45,7 @@ def root(tmp_path: Path, hand: Any, write_json: Write, write_picture: Callable[[
     for i in images:
         write_picture(data / i["file_name"], SIDE, SIDE)
 
-    images = [image(number, "evaluation") for number in range(HANDS)]
+    images = [image(number, "evaluation") for number in reversed(range(HANDS))]
     annotations = [{"id": i["id"], "image_id": i["id"], "bbox": [0, 0, 10, 10]} for i in images]
     write_json(data / "freihand_eval_coco.json", {"images": images, "annotations": annotations})
     write_json(data / "freihand_eval_data.json", {str(k): {"cam_param": LENS} for k in range(HANDS)})

@@ -21,6 +21,7 @@ from pose2pose.training.cli import main
 from pose2pose.training.config import Config, ConfigError, load_config
 from pose2pose.training.datasets.report import MissingDataError
 from pose2pose.training.evaluate import evaluate, evaluate_network
+from pose2pose.training.learning.runs import claim_run
 from pose2pose.training.measuring.evaluation import PredictionError, ranked
 from pose2pose.training.network.build import build_network
 from pose2pose.training.pictures import SampleError
@@ -174,6 +175,17 @@ def test_weights_of_another_network_name_the_first_parameter(people: Any, tmp_pa
     other = reduced(root, "network.mcp=false")
     with pytest.raises(WeightsError, match=r"rotation\.\S+ is \(\d+, \d+\), expected \(\d+, \d+\)"):
         evaluate(other, tmp_path, tmp_path / "out", name="paper")
+
+
+def test_weights_of_a_run_are_measured_as_its_own_network_only(people: Any, tmp_path: Path) -> None:
+    """Table 10's network has the parameters of the paper's and cuts its crops elsewhere."""
+    root, _ = people
+    trained, asked = reduced(root, "network.crops=body"), reduced(root)
+    claim_run(trained, tmp_path / "run")
+    export_weights(build_network(trained.network), tmp_path / "run" / WEIGHTS, None, {})
+    for weights in (tmp_path / "run", tmp_path / "run" / WEIGHTS):
+        with pytest.raises(WeightsError, match=r"network\.crops: body and high-resolution"):
+            evaluate(asked, weights, tmp_path / "out", name="paper")
 
 
 def test_what_is_missing_is_named(tiny: Any, people: Any, tmp_path: Path) -> None:

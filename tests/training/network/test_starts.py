@@ -70,15 +70,18 @@ def test_a_2d_pose_resnet_is_read_without_its_head(tmp_path: Path, resnet: Any, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ending", ["safetensors", "pt"])
-def test_a_hand_trained_alone_starts_the_hand_branch(tmp_path: Path, ending: str) -> None:
+@pytest.mark.parametrize("kind", ["weights", "checkpoint", "averaged"])
+def test_a_hand_trained_alone_starts_the_hand_branch(tmp_path: Path, kind: str) -> None:
     torch.manual_seed(4)
     alone = build(part="hand")
-    file = tmp_path / f"hand.{ending}"
-    if ending == "safetensors":
+    file = tmp_path / ("hand.safetensors" if kind == "weights" else "step_00000012.pt")
+    if kind == "weights":
         save_file(alone.state_dict(), file)
+    elif kind == "checkpoint":
+        torch.save({"network": alone.state_dict(), "step": 12, "average": None}, file)
     else:
-        torch.save({"network": alone.state_dict(), "epoch": 12}, file)
+        average = torch.optim.swa_utils.AveragedModel(alone).state_dict()
+        torch.save({"network": build(part="hand").state_dict(), "step": 12, "average": average}, file)
     pictures = torch.rand(2, 3, 32, 32)
     branch = build(hand_start=str(file)).hand.eval()
     alone.eval()
