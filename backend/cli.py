@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .blend import SUFFIXES, BlendError, write_scene
+from .memory import keep_freed_memory
 from .motion.others import motion_files
 from .motion.smoothing import METHODS
 from .motion.take import save_take
@@ -111,6 +112,7 @@ def _capture(options: argparse.Namespace, folder: Path, *, with_overlay: bool) -
     """Capture; write takes and summary first, then the overlay. Returns the result, and whether Ctrl-C came."""
     from .capture import capture
 
+    keep_freed_memory()
     with Bars() as bars, Interrupts(bars.note) as interrupted:
         result = capture(
             options.input,

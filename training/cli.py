@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 
+from ..backend.memory import keep_freed_memory
+
 COMMANDS = {
     "train": (".train", "train a network, or go on with a training"),
     "evaluate": (".evaluate", "measure a network on the data sets of a configuration"),
@@ -26,6 +28,7 @@ STOPPED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Expected errors become one sentence, bugs keep their traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    keep_freed_memory()
     try:
         options = _parse(given)
         code: int = options.run(options)

@@ -22,6 +22,7 @@ import threading
 from queue import SimpleQueue
 from typing import Any, TextIO
 
+from ..memory import keep_freed_memory
 from ..protocol import Event, Loading, event_to_json
 
 
@@ -66,6 +67,7 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(name)s: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends this process
     threading.Thread(target=mailbox.listen, daemon=True).start()
+    keep_freed_memory()
 
     mailbox.say(Loading("Loading torch"))
     from .work import Workbench
