@@ -156,12 +156,14 @@ def _refined(
     progress: Callable[[int, int], None] | None,
 ) -> Motion:
     keypoints = seen.keypoints[rows].copy()
-    keypoints[~seen.found[rows], :, 2] = 0.0
+    palms = seen.palms[rows].copy()
+    keypoints[~seen.found[rows], :, 2] = palms[~seen.found[rows], ..., 2] = 0.0
     given = RefinementInput(
         rotations=motion.rotations,
         trans=motion.trans,
         betas=motion.betas,
         keypoints=keypoints,
+        palms=palms,
         times=seen.track.times[rows],
         focal=seen.lens.focal_xy,
         principal_point=seen.lens.principal_point,

@@ -2,7 +2,8 @@
 
 The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
 optimized together (Adam on 6D rotations): the projected COCO points, moved to where people mark them (`marks.py`),
-against the detected ones, weighted by their scores; a robust pull to the network's rotations, which saturates so that a
+against the detected ones, weighted by their scores; the palms of hands that are seen, turned to the directions from
+their wrists to their knuckles on the picture; a robust pull to the network's rotations, which saturates so that a
 flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for straight knees, since the
 bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
 """
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 
-from .body.joints import COCO17
+from .body.joints import COCO17, LEFT_PALM5, RIGHT_PALM5
 from .body.layer import BodyLayer
 from .body.marks import marked
 from .model.camera import project
@@ -29,6 +30,7 @@ from .motion.skeleton import JOINT_INDEX
 Array = NDArray[np.floating[Any]]
 
 BODY_JOINTS = 22
+PALMS = [LEFT_PALM5, RIGHT_PALM5]
 KNEES = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
 WINDOW = 200
 """Frames optimized at once."""
@@ -48,6 +50,8 @@ STEADY_TRANSLATION = 0.3
 it starts from a motion that is too smooth."""
 DOUBTED_SCORE, TRUSTED_SCORE = 0.2, 0.6
 """A keypoint is not believed below the first score, more and more from there, and wholly from the second on."""
+DOUBTED_HAND, TRUSTED_HAND = 0.5, 0.8
+"""The same for the presence of hands."""
 NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """In 6D."""
 REFERENCE_STEP = 1 / 30
@@ -66,6 +70,8 @@ class RefinementInput:
     """(10,)."""
     keypoints: Array
     """(T, 17, 3) COCO points: x, y in pixels of the frame, score 0..1 (0 where nothing was detected)."""
+    palms: Array
+    """(T, 2, 5, 3) wrist and knuckles of the left and the right hand: x, y in pixels of the frame, presence 0..1."""
     times: Array
     """(T,) seconds."""
     focal: Array
@@ -89,6 +95,8 @@ class Weights:
     reprojection: float = 160.0
     huber: float = 0.03
     """Person heights; a detected point farther off than this pulls with constant force."""
+    palms: float = 30.0
+    """On the directions from the wrists to the knuckles, with the same Huber loss."""
     pull: float = 0.5
     pull_saturation: float = 0.25
     """Squared 6D distance beyond which the pull to the network's rotation fades."""
@@ -183,9 +191,9 @@ class _Energy:
         self.focal = _tensor(motion.focal)
         self.principal_point = _tensor(motion.principal_point)
         self.keypoints = _tensor(motion.keypoints[window, :, :2])
-        self.trust = (
-            (_tensor(motion.keypoints[window, :, 2]) - DOUBTED_SCORE) / (TRUSTED_SCORE - DOUBTED_SCORE)
-        ).clamp(0, 1)
+        self.trust = _trust(_tensor(motion.keypoints[window, :, 2]), DOUBTED_SCORE, TRUSTED_SCORE)
+        self.palms = _directions(_tensor(motion.palms[window, ..., :2]))
+        self.palm_trust = _trust(_tensor(motion.palms[window, :, 1:, 2]), DOUBTED_HAND, TRUSTED_HAND)
         self.times = _tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
         self.initial = (_six(_tensor(motion.rotations[window, :BODY_JOINTS])), _tensor(motion.trans[window]))
         self.context = (_six(_tensor(context[0][:, :BODY_JOINTS])), _tensor(context[1]))
@@ -198,7 +206,8 @@ class _Energy:
         known = len(self.context[0])
         all_six, all_trans = torch.cat([self.context[0], six]), torch.cat([self.context[1], trans])
         points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
-        energy = weights.reprojection * self._reprojection((points + all_trans[:, None])[known:])
+        placed = (points + all_trans[:, None])[known:]
+        energy = weights.reprojection * self._reprojection(placed) + weights.palms * self._palms(placed)
         energy = energy + weights.pull * _robust(six - self.initial[0], weights.pull_saturation)
         bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
         energy = energy + weights.straight_knees * _robust(bends, weights.straight_saturation)
@@ -220,18 +229,26 @@ class _Energy:
         six, trans = self.initial
         with torch.no_grad():
             points, _ = self.layer.skeleton(matrix_from_6d(six), self.betas[-len(six) :])
-            pixels = self._project(points + trans[:, None])
+            pixels = self._marks(points + trans[:, None])
         return (pixels.amax(1) - pixels.amin(1)).amax(-1, keepdim=True).clamp_min(1.0)
 
-    def _project(self, points: Tensor) -> Tensor:
+    def _marks(self, points: Tensor) -> Tensor:
         return project(marked(points[:, list(COCO17)]), self.focal, self.principal_point)
 
     def _reprojection(self, points: Tensor) -> Tensor:
-        error = (self._project(points) - self.keypoints).norm(dim=-1) / self.heights
-        huber = torch.nn.functional.huber_loss(
-            error, torch.zeros_like(error), delta=self.weights.huber, reduction="none"
-        )
-        return (self.trust * huber).mean() / self.weights.huber
+        return self._huber((self._marks(points) - self.keypoints).norm(dim=-1), self.trust)
+
+    def _palms(self, points: Tensor) -> Tensor:
+        """Where a hand is, its wrist's keypoint says; the hand says how it is turned, though it may be another hand."""
+        pixels = project(points[:, PALMS].flatten(1, 2), self.focal, self.principal_point)
+        turned = _directions(pixels.unflatten(1, (2, -1)))
+        return self._huber((turned - self.palms).norm(dim=-1).flatten(1), self.palm_trust.flatten(1))
+
+    def _huber(self, pixels: Tensor, trust: Tensor) -> Tensor:
+        """(W, P) distances on the picture and how much they count -> a scalar."""
+        error, delta = pixels / self.heights, self.weights.huber
+        huber = torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=delta, reduction="none")
+        return (trust * huber).mean() / delta
 
     def _acceleration(self, values: Tensor) -> Tensor:
         """(N, ..., C) -> (N - 2, ...) squared second derivative by unevenly spaced differences."""
@@ -239,6 +256,15 @@ class _Energy:
         velocity = values.diff(dim=0) / steps
         between = (steps[1:] + steps[:-1]) / 2
         return (velocity.diff(dim=0) / between).square().sum(-1)
+
+
+def _trust(scores: Tensor, doubted: float, trusted: float) -> Tensor:
+    return ((scores - doubted) / (trusted - doubted)).clamp(0, 1)
+
+
+def _directions(palms: Tensor) -> Tensor:
+    """(W, 2, 5, 2) pixels -> (W, 2, 4, 2) from the wrists to the knuckles."""
+    return palms[:, :, 1:] - palms[:, :, :1]
 
 
 def _robust(differences: Tensor, saturation: float) -> Tensor:

@@ -50,3 +50,6 @@ RIGHT_HAND21 = _hand("right")
 LEFT_MCP = points(*(f"left_{finger}1" for finger in _TIPS[1:]))
 """Knuckles at the palm: index, middle, ring, pinky. What the paper feeds the wrist's rotation with (section 4)."""
 RIGHT_MCP = points(*(f"right_{finger}1" for finger in _TIPS[1:]))
+LEFT_PALM5 = (LEFT_HAND21[0], *LEFT_MCP)
+RIGHT_PALM5 = (RIGHT_HAND21[0], *RIGHT_MCP)
+"""Wrist and knuckles, which move with the hand whatever the fingers do."""

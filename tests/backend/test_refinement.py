@@ -1,19 +1,24 @@
 """Refinement moves a noisy take onto its detected points and steadies it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from pose2pose.backend.body.joints import COCO17, POINT_NAMES
+from pose2pose.backend.body.joints import COCO17, LEFT_PALM5, POINT_NAMES, RIGHT_PALM5
 from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.body.marks import marked
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
+from pose2pose.backend.motion.skeleton import JOINT_INDEX
 from pose2pose.backend.refinement import RefinementInput, refine
 
 torch = pytest.importorskip("torch")
 
 FOCAL = np.array([1000.0, 1000.0])
 CENTER = np.array([320.0, 240.0])
+NO_PALMS = np.zeros((2000, 2, 5, 3))
+WRISTS = [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]
 FACING_CAMERA = np.diag([1.0, -1.0, -1.0])
 
 
@@ -58,7 +63,22 @@ def noisy_take(layer: BodyLayer, count: int, rate: float, seed: int) -> tuple[np
     moved = trans + random.normal(0, [0.01, 0.01, 0.08], (count, 3))
     keypoints = seen(truth)
     keypoints[..., :2] += random.normal(0, 1.0, keypoints[..., :2].shape)
-    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, times, FOCAL, CENTER)
+    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, NO_PALMS[:count], times, FOCAL, CENTER)
+
+
+def seen_palms(camera_points: np.ndarray, presence: float) -> np.ndarray:
+    """(T, 2, 5, 3) perfect wrists and knuckles."""
+    palms = camera_points[:, [LEFT_PALM5, RIGHT_PALM5]]
+    pixels = palms[..., :2] / palms[..., 2:] * FOCAL + CENTER
+    return np.concatenate([pixels, np.full((*pixels.shape[:3], 1), presence)], axis=-1)
+
+
+def palm_error(camera_points: np.ndarray, truth: np.ndarray) -> float:
+    """Mean angle between the palms' directions and the true ones, degrees."""
+    palms, true = (p[:, [LEFT_PALM5, RIGHT_PALM5]] for p in (camera_points, truth))
+    turned, wanted = (p[:, :, 1:] - p[:, :, :1] for p in (palms, true))
+    cosine = (turned * wanted).sum(-1) / np.linalg.norm(turned, axis=-1) / np.linalg.norm(wanted, axis=-1)
+    return float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
 
 
 def jitter(joints: np.ndarray) -> float:
@@ -68,6 +88,20 @@ def jitter(joints: np.ndarray) -> float:
 
 def root_relative_error(joints: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1).mean())
+
+
+def test_turns_wrists_to_the_hands_that_are_seen(layer: BodyLayer) -> None:
+    truth, noisy = noisy_take(layer, 20, 30.0, seed=4)
+    turned = noisy.rotations.copy()
+    turned[:, WRISTS] = turned[:, WRISTS] @ matrix_from_axis_angle(np.array([[0, 0.5, 0.4], [0.2, -0.5, 0.4]]))
+    errors = {}
+    for presence in (0.4, 0.9):
+        given = replace(noisy, rotations=turned, palms=seen_palms(truth, presence))
+        refined = refine(given, layer)
+        errors[presence] = palm_error(points(layer, refined.rotations, refined.trans), truth)
+    before = palm_error(points(layer, turned, noisy.trans), truth)
+    assert errors[0.9] < 0.5 * before
+    assert errors[0.9] < 0.5 * errors[0.4], "a hand that is hardly there says nothing"
 
 
 def test_comes_closer_to_the_truth_and_stops_flickering(layer: BodyLayer) -> None:
