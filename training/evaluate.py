@@ -148,7 +148,7 @@ def measure_resources(
     """Memory and time of an iteration with the whole loss, on the first samples of a test set, repeated to a batch."""
     device = model.mean_pose.device
     learner = build_learner(config, model, samples, Team(0, 1, device))
-    collated = default_collate([examples[k % len(examples), 0] for k in range(batch)])
+    collated = default_collate([examples[k % len(examples), 0, 0] for k in range(batch)])
     moved = to_device(collated, device)
     moved["image"] = moved["image"].contiguous(memory_format=learner.memory_format)
 

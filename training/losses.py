@@ -89,11 +89,15 @@ class Cells:
 
 @dataclass(frozen=True)
 class Positional:
-    """A predicted positional pose: points (B, P, 3), which of the J they are, and the cells they count in."""
+    """A predicted positional pose: points (B, P, 3), which of the J they are, and the cells they count in.
+
+    A rooted one begins with the point that its depths count from, whose own label is a depth from another root.
+    """
 
     points: Tensor
     places: Sequence[int]
     cells: Cells
+    rooted: bool = False
 
 
 def whole_losses(output: Pose2PoseOutput, targets: Targets, model: HumanModel, view: View) -> Terms:
@@ -172,7 +176,9 @@ def _whole_positional(
     if count := output.hand_points.shape[2]:
         # a branch that does not predict the wrist has the other points in the same order
         sides = zip(output.hand_points.unbind(1), WHOLE_HANDS, hands, strict=True)
-        found += [Positional(hand, places[-count:], cells) for hand, places, cells in sides]
+        found += [
+            Positional(hand, places[-count:], cells, rooted=count == len(places)) for hand, places, cells in sides
+        ]
     return found
 
 
@@ -190,6 +196,8 @@ def _position_term(poses: Sequence[Positional], target: Tensor, valid: Tensor, a
     differences = []
     for pose in poses:
         wanted = pose.cells.of(target[:, pose.places, :axes])
+        if pose.rooted:
+            wanted[:, 0, 2:] = 0
         known = valid[:, pose.places, :axes] & pose.cells.cover(wanted)
         differences.append(_masked(pose.cells.of(pose.points[..., :axes]) - wanted, known).flatten(1))
     return torch.cat(differences, dim=1).abs().mean()

@@ -105,7 +105,9 @@ class Prepare:
 
 
 class PreparedSamples(Dataset[Example]):
-    """Samples made into examples: item (index, epoch) is always the same for the same seed.
+    """Samples made into examples, always the same ones for the same seed.
+
+    An item is an index, an epoch, and how often the sample came before in the epoch.
 
     Args:
         samples: what to take from.
@@ -123,14 +125,14 @@ class PreparedSamples(Dataset[Example]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, item: tuple[int, int]) -> Example:
-        """The example of a sample in an epoch.
+    def __getitem__(self, item: tuple[int, int, int]) -> Example:
+        """The example of a sample in an epoch; a sample that comes again in it is changed in another way.
 
         Raises:
             SampleError: see `Prepare`.
         """
-        index, epoch = item
-        random = np.random.default_rng([self._seed, epoch, index])
+        index, epoch, before = item
+        random = np.random.default_rng([self._seed, epoch, index, before])
         example = self._prepare(self.samples[index], random)
         group = bisect_right(self._starts, index) - 1
         return {**example, "index": torch.tensor(index), "group": torch.tensor(group)}

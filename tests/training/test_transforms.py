@@ -265,18 +265,18 @@ def test_large_shapes_become_the_mean_shape(dotted: Sample, open_model: HumanMod
     assert example["betas_valid"]
 
 
-def test_an_item_depends_on_seed_epoch_and_index_alone(dotted: Sample) -> None:
+def test_an_item_depends_on_seed_epoch_index_and_repeat_alone(dotted: Sample) -> None:
     def items(seed: int) -> PreparedSamples:
         prepare = Prepare(joint_set=WHOLE, size=SIZE, augmentation=Augmentation())
         return PreparedSamples(samples=[dotted] * 4, prepare=prepare, seed=seed, starts=(0, 3))
 
     one, other = items(0), items(0)
-    first = [one[i, epoch] for epoch in (0, 1) for i in range(4)]
-    again = [other[i, epoch] for epoch in (1, 0) for i in (3, 1, 2, 0)]
+    first = [one[i, epoch, 0] for epoch in (0, 1) for i in range(4)]
+    again = [other[i, epoch, 0] for epoch in (1, 0) for i in (3, 1, 2, 0)]
     for a, b in ((0, 7), (1, 5), (4, 3), (7, 0)):
         for key, value in first[a].items():
             assert torch.equal(value, again[b][key]), key
-    affines = [example["affine"] for example in [*first, items(1)[0, 0]]]
+    affines = [example["affine"] for example in [*first, items(1)[0, 0, 0], one[0, 0, 1]]]
     assert all(not torch.equal(a, b) for i, a in enumerate(affines) for b in affines[:i])
     assert [int(example["group"]) for example in first[:4]] == [0, 0, 0, 1]
     assert [int(example["index"]) for example in first[:4]] == [0, 1, 2, 3]

@@ -219,7 +219,6 @@ PW3D_LABELS: tuple[str, ...] = (
 )  # fmt: skip
 """3DPW's `poses2d`, as OpenPose gives them: what it calls neck is the middle of the shoulders."""
 
-FREIHAND_LABELS: tuple[str, ...] = HAND.points
 FFHQ_LABELS: tuple[str, ...] = FACE.points
 
 INTERHAND_LABELS: tuple[str, ...] = (*(f"{finger}_{k}" for finger in _TIPS for k in (4, 3, 2, 1)), "Wrist")

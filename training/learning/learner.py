@@ -87,7 +87,10 @@ class Losses:
         targets = only_branches(targets, self.model.joint_set, self.branches)
         if not isinstance(output, TwoStageOutput):
             return whole_losses(output, targets, self.model, self.view)
-        first = whole_losses(output.initial, targets, self.model, self.view)
+        others = [branch for branch in self.branches if branch != "body"]  # the body's answer is the final one already
+        first = whole_losses(
+            output.initial, only_branches(targets, self.model.joint_set, others), self.model, self.view
+        )
         initial = {f"initial.{name}": term for name, term in first.items() if name not in REPEATED}
         return whole_losses(output.final, targets, self.model, self.view) | initial
 

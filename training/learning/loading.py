@@ -1,6 +1,7 @@
 """Batches in an order that follows from the seed, the epoch and the step alone, so that a run can go on anywhere."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import cv2
@@ -11,8 +12,8 @@ from ..engine import Part
 from ..pictures import SampleError
 from ..transforms import Example, PreparedSamples
 
-Item = tuple[int, int]
-"""Index and epoch."""
+Item = tuple[int, int, int]
+"""Index, epoch, and how often the sample came before in it."""
 
 
 def shares(
@@ -33,10 +34,14 @@ def shares(
         parts: how many parts a process makes of its piece.
     """
     piece, part = batch // processes, batch // (processes * parts)
+    items, seen = [], Counter[int]()
+    for index in order:
+        items.append((index, epoch, seen[index]))
+        seen[index] += 1
     found = []
     for first in range(start * batch, len(order) - batch + 1, batch):
-        mine = order[first + rank * piece : first + (rank + 1) * piece]
-        found += [[(index, epoch) for index in mine[i : i + part]] for i in range(0, piece, part)]
+        mine = items[first + rank * piece : first + (rank + 1) * piece]
+        found += [mine[i : i + part] for i in range(0, piece, part)]
     return found
 
 

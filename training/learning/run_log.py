@@ -1,7 +1,6 @@
 """What a training says: a line of JSON for each step, curves and pictures for TensorBoard, a bar with the time left."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -65,10 +64,6 @@ class RunLog:
         path.parent.mkdir(exist_ok=True)
         cv2.imwrite(str(path), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
         self._board.add_image("samples", sheet, step, dataformats="HWC")
-
-    def note(self, text: str) -> None:
-        """Say a sentence without breaking the bar."""
-        tqdm.write(text, file=sys.stderr)
 
 
 def read_log(run: Path) -> list[dict[str, Any]]:

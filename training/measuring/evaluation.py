@@ -82,7 +82,7 @@ def evaluate_samples(
         TruthError: the test set does not have what the protocol needs.
     """
     network.eval()
-    items = [[(index, 0) for index in range(start, min(start + batch, len(samples)))]
+    items = [[(index, 0, 0) for index in range(start, min(start + batch, len(samples)))]
              for start in range(0, len(samples), batch)]  # fmt: skip
     if not items:
         raise ValueError(f"the test set {title} is empty")

@@ -44,7 +44,7 @@ def worst_sheet(
     Returns:
         (rows * 256, width, 3) RGB.
     """
-    batch = to_device(default_collate([examples[index, 0] for index in indices]), device)
+    batch = to_device(default_collate([examples[index, 0, 0] for index in indices]), device)
     sheet = np.ascontiguousarray(draw_sheet(run(network, batch["image"]), batch, model, view, count=len(indices)))
     for row, caption in enumerate(captions):
         place = (6, row * HEIGHT + HEIGHT - 8)

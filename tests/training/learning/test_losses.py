@@ -67,6 +67,19 @@ def test_a_perfect_prediction_costs_nothing(open_model: HumanModel, known: Any) 
     assert {name: value for name, value in terms.items() if value.item() > 1e-3} == {}
 
 
+def test_a_hand_s_depths_count_from_its_wrist(open_model: HumanModel, known: Any) -> None:
+    """Also the wrist's own, which is a point of the body, where depths count from the pelvis (section 3.2)."""
+    batch, targets, view = prepared(known, open_model)
+    output = perfect(batch, targets)
+    output = replace(output, boxes=output.boxes.detach() * torch.tensor([1, 1, 4, 4, 1]))  # the wrist is in them too
+    terms = whole_losses(output, targets, open_model, view)
+    assert terms["positions"].item() < 1e-3 and terms["fit_positions"].item() < 1e-3
+    deeper = output.hand_points.detach() + torch.tensor([0, 0, 0.1]) * (torch.arange(21) == 0)[:, None]
+    terms = whole_losses(replace(output, hand_points=deeper), targets, open_model, view)
+    # 8 bins of 0.3 m, two wrists of 67 points with three coordinates
+    assert terms["fit_positions"].item() == pytest.approx(2 * 0.1 * 8 / 0.3 / (3 * 67), rel=0.02)
+
+
 PERTURBED = {
     "rotations": {"rotations", "points_3d", "fit_points_3d", "projection"},
     "betas": {"betas", "points_3d", "fit_points_3d", "projection"},

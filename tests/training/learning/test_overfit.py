@@ -86,7 +86,7 @@ def test_every_term_of_every_experiment_is_learnt(
     samples = known(model, SAMPLES)
     learner = build_learner(config, model, samples, Team(0, 1, torch.device("cpu")))
     examples = samples.examples(model, config.network.picture_size)
-    batch = default_collate([examples[(index, 0)] for index in range(SAMPLES)])
+    batch = default_collate([examples[(index, 0, 0)] for index in range(SAMPLES)])
     targets = targets_of(batch, model)  # of the one batch, once
     monkeypatch.setattr("pose2pose.training.learning.learner.targets_of", lambda _batch, _model: targets)
     curve: list[dict[str, float]] = []

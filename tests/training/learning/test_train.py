@@ -223,7 +223,7 @@ class TestShares:
     def test_processes_and_parts_make_up_the_batches(self) -> None:
         order = list(range(100, 126))
         one = shares(order, epoch=3, batch=8, start=0, rank=0, processes=1, parts=1)
-        assert one == [[(index, 3) for index in order[k : k + 8]] for k in (0, 8, 16)]
+        assert one == [[(index, 3, 0) for index in order[k : k + 8]] for k in (0, 8, 16)]
         many = [shares(order, epoch=3, batch=8, start=0, rank=rank, processes=2, parts=2) for rank in range(2)]
         assert [len(parts) for parts in many] == [6, 6]
         joined = [
@@ -231,6 +231,12 @@ class TestShares:
             for step in range(3)
         ]
         assert joined == one
+
+    def test_a_sample_that_comes_again_is_counted(self) -> None:
+        order = [7, 8, 7, 7, 8, 9, 9, 7]
+        whole = shares(order, epoch=1, batch=4, start=0, rank=0, processes=1, parts=1)
+        assert whole == [[(7, 1, 0), (8, 1, 0), (7, 1, 1), (7, 1, 2)], [(8, 1, 1), (9, 1, 0), (9, 1, 1), (7, 1, 3)]]
+        assert shares(order, epoch=1, batch=4, start=1, rank=0, processes=1, parts=1) == whole[1:]
 
     def test_a_later_start_leaves_the_first_batches_out(self) -> None:
         whole = shares(range(20), epoch=0, batch=4, start=0, rank=0, processes=1, parts=2)
