@@ -117,22 +117,15 @@ class ProjectedFeatures(nn.Module):
         self.context_projection = nn.Linear(context_channels, projected[1], bias=False)
         self.palm_projection = nn.Linear(palm_channels, projected[2], bias=False)
 
-    def pool(self, positions: Positions) -> tuple[Tensor, Tensor]:
-        """What training can cache: raw joint features (B, J, joint_channels), raw context (B, context_channels)."""
-        return self.pooling.pool(positions.maps[:-1], positions.points), positions.maps[-1].mean((2, 3))
-
-    def project(self, joints: Tensor, context: Tensor, palm_features: Tensor) -> Tensor:
-        """Raw features from `pool` and the hand branch's (B, 2, 4, palm_channels) -> the feature vector (B, G)."""
+    def forward(self, positions: Positions, palm_features: Tensor) -> Tensor:
+        """Maps and points, and the hand branch's (B, 2, 4, palm_channels) -> the feature vector (B, G)."""
+        *maps, deepest = positions.maps
         parts = (
-            self.joint_projection(self.pooling.standardization(joints)),
-            self.context_projection(self.context(context)),
+            self.joint_projection(self.pooling(maps, positions.points)),
+            self.context_projection(self.context(deepest.mean((2, 3)))),
             self.palm_projection(palm_features),
         )
         return torch.cat([part.flatten(1) for part in parts], dim=1)
-
-    def forward(self, positions: Positions, palm_features: Tensor) -> Tensor:
-        """-> (B, G)."""
-        return self.project(*self.pool(positions), palm_features)
 
 
 class PooledShapeNet(nn.Module):

@@ -27,8 +27,12 @@ from .evaluation import add_evaluation_arguments, run_calibrate, run_evaluate
 
 SHARES = {"body": 0.55, "hand": 0.3, "face": 0.15}
 """Of the time, for parts that are all to be trained."""
-HAND_STAGES = {"tuning-seconds": 0.7, "corrector-seconds": 0.05, "seconds": 0.25}
-"""Of the hand's time; its script trains three things in turn."""
+STAGES = {
+    "body": {"seconds": 0.8, "detection-seconds": 0.2},
+    "hand": {"tuning-seconds": 0.7, "corrector-seconds": 0.05, "seconds": 0.25},
+    "face": {"seconds": 1.0},
+}
+"""Of a part's time; the scripts of body and hand train several things in turn."""
 LEAST = 0.5
 """Of a part's share: so much it gets even where the pictures of those before took longer than planned."""
 TRUNKS = {"body": "position.backbone.", "hand": "position.backbone.", "face": "backbone."}
@@ -64,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--poses", type=Path, nargs="+", required=True, help="pose libraries, .npz")
     parser.add_argument("--panoramas", type=Path, help=".npz of backgrounds (default: procedural ones)")
     parser.add_argument("--renders", type=int, help="pictures of hands and faces (default: those of each script)")
-    parser.add_argument("--people", type=int, default=2000, help="pictures of people for the hands (%(default)s)")
+    parser.add_argument("--people", type=int, default=2000, help="pictures of people for body and hands (%(default)s)")
     parser.add_argument("--footage", type=Path, nargs="*", default=[], help="videos without labels for the hands")
     parser.add_argument("--trunks", type=Path, help="folder with pretrained hand.safetensors and the others")
     parser.add_argument("--seed", type=int, default=0)
@@ -100,15 +104,14 @@ def run_train(options: argparse.Namespace) -> int:
 
 def part_options(part: str, options: argparse.Namespace, seconds: float) -> list[str]:
     """The command line of a part's own script."""
-    stages = HAND_STAGES if part == "hand" else {"seconds": 1.0}
-    line = [word for name, share in stages.items() for word in (f"--{name}", f"{share * seconds:.1f}")]
+    line = [word for name, share in STAGES[part].items() for word in (f"--{name}", f"{share * seconds:.1f}")]
     line += ["--seed", str(options.seed), "-o", str(options.output), "--trunk", str(trunk_file(part, options))]
     if options.panoramas:
         line += ["--panoramas", str(options.panoramas)]
     if part != "face":
         line += ["--poses", *map(str, options.poses)]
     if part == "body":
-        return line
+        return [*line, "--renders", str(options.people)]
     if part == "hand":
         line += ["--people", str(options.people), "--footage", *map(str, options.footage)]
     if options.renders:

@@ -1,0 +1,203 @@
+"""The second stage of the body training: keypoints as the pretrained network finds them on rendered people.
+
+Its errors on people that are half hidden are others than the simulated ones of the first stage. Every rendered person
+is looked at once and only the keypoints are kept, so the heads train at the speed of the first stage. Half of every
+batch is simulated still, and the weights end halfway between those before and after the stage: renders are not real
+pictures, and halfway the gain on them costs nothing on real video.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from ...backend.body.layer import BodyLayer
+from ...backend.crops import ray_rotation
+from ...backend.model.body import BodyBranch
+from ..synthetic.people import People, PeopleSampler
+from ..synthetic.randomness import normal
+from .body_heads import body_losses, measure, predict, predict_both_ways, trainable_heads, weighted_sum
+from .clock import optimize
+from .detector import sample_palms
+from .keypoints import KeypointSamples, sample_keypoints
+
+BATCH = 128
+"""Rendered people and, as many again, simulated keypoints."""
+LEARNING_RATE = 5e-4
+BEFORE = 0.5
+"""How much of the weights before the stage stays in those after it."""
+RENDERED_AT_ONCE = 32
+
+_ROLL = 0.25
+"""Radians, standard deviation of the turns of the camera around its axis."""
+_JITTER = 0.006
+"""Standard deviation of what is added to the keypoints, in units of their box's larger side."""
+_SCORE_JITTER = 0.05
+
+
+@dataclass(frozen=True)
+class SeenPeople:
+    """N rendered people as the pretrained network sees them, and the truth."""
+
+    rotations: Tensor
+    """(N, 22, 3, 3) local, the root in the axes of a camera that looks at the picture's middle."""
+    betas: Tensor
+    """(N, 10)."""
+    points: Tensor
+    """(N, 76, 3) meters relative to the pelvis, in the same axes."""
+    translation: Tensor
+    """(N, 3) pelvis in that camera."""
+    keypoints: Tensor
+    """(N, 17, 2) found by the network, pixels from the picture's middle."""
+    scores: Tensor
+    """(N, 17)."""
+
+    def __len__(self) -> int:
+        return len(self.betas)
+
+    def pick(self, index: Tensor) -> "SeenPeople":
+        """The people of an index or mask."""
+        return SeenPeople(*(getattr(self, field.name)[index] for field in fields(self)))
+
+    def with_palms(self, generator: torch.Generator) -> KeypointSamples:
+        """The first stage's kind of sample; what a hand network would say is drawn from the true knuckles."""
+        palms, palm_scores = sample_palms(self.points, generator)
+        return KeypointSamples(
+            self.rotations, self.betas, self.points, self.translation, self.keypoints, self.scores, palms, palm_scores
+        )
+
+    def varied(self, generator: torch.Generator) -> "SeenPeople":
+        """The same people by a camera that is rolled, with keypoints and scores a little off: fewer go by heart."""
+        count = len(self)
+        roll = turns_around_axis(normal(generator, _ROLL, count))
+        rotations = self.rotations.clone()
+        rotations[:, 0] = roll @ rotations[:, 0]
+        keypoints = self.keypoints @ roll[:, :2, :2].mT
+        size = (keypoints.amax(1) - keypoints.amin(1)).amax(1)
+        keypoints = keypoints + normal(generator, _JITTER, *keypoints.shape) * size[:, None, None]
+        return SeenPeople(
+            rotations,
+            self.betas,
+            self.points @ roll.mT,
+            (roll @ self.translation[..., None])[..., 0],
+            keypoints,
+            (self.scores + normal(generator, _SCORE_JITTER, count, 17)).clamp(0.01, 0.98),
+        )
+
+    def save(self, path: Path) -> None:
+        """Write a safetensors file."""
+        save_file({field.name: getattr(self, field.name).contiguous() for field in fields(self)}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "SeenPeople":
+        """Read it again."""
+        return cls(**load_file(path))
+
+
+def turns_around_axis(angles: Tensor) -> Tensor:
+    """(N,) radians -> (N, 3, 3) rotations around the camera's axis."""
+    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
+    rows = [cosine, -sine, zero, sine, cosine, zero, zero, zero, torch.ones_like(angles)]
+    turns: Tensor = torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    return turns
+
+
+@torch.no_grad()
+def look_at_people(
+    branch: BodyBranch, sampler: PeopleSampler, count: int, seed: int, report: Callable[[int], None]
+) -> SeenPeople:
+    """Render people and let the pretrained network look at them.
+
+    Args:
+        branch: with its pretrained network filled.
+        sampler: renders.
+        count: N, rounded up to whole batches.
+        seed: of the renders.
+        report: called with the number of people of each batch.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    branch.eval()
+    batches: list[SeenPeople] = []
+    while len(batches) * RENDERED_AT_ONCE < count:
+        people = sampler.sample(generator, RENDERED_AT_ONCE)
+        middle = torch.tensor([sampler.width / 2, sampler.height / 2])
+        positions = branch.locate(people.images.contiguous(memory_format=torch.channels_last))
+        turned = toward_middle(people, middle)
+        rotations = people.rotations[:, :22].clone()
+        rotations[:, 0] = turned @ rotations[:, 0]
+        points = people.points_3d @ turned.mT
+        pelvis = points[:, :1]
+        batches.append(
+            SeenPeople(
+                rotations,
+                people.betas,
+                points - pelvis,
+                pelvis[:, 0],
+                positions.points[..., :2] - middle,
+                positions.scores,
+            )
+        )
+        report(len(people.betas))
+    return SeenPeople(*(torch.cat([getattr(batch, field.name) for batch in batches]) for field in fields(SeenPeople)))
+
+
+def toward_middle(people: People, middle: Tensor) -> Tensor:
+    """(B, 3, 3) from the axes of the pictures' cameras to those of cameras that look at the pictures' middle.
+
+    The inverse of what a capture does with the network's answer.
+    """
+    cameras = zip(people.focal.double().numpy(), people.center.double().numpy(), strict=True)
+    turns = [ray_rotation(middle.double().numpy(), np.array([focal, focal]), center) for focal, center in cameras]
+    return torch.from_numpy(np.stack(turns)).float().mT
+
+
+def train_on_detections(
+    branch: BodyBranch,
+    people: SeenPeople,
+    library: Tensor,
+    body: BodyLayer,
+    *,
+    seconds: float,
+    seed: int,
+    report: Callable[[int, Tensor], None],
+) -> int:
+    """Train for some time; changes `branch` and returns the number of steps.
+
+    Args:
+        branch: the branch after the first stage.
+        people: what the pretrained network found on renders.
+        library: (N, 22, 3, 3) training poses.
+        body: gives the points.
+        seconds: length of the stage.
+        seed: of the samples.
+        report: called with step and loss.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    heads = trainable_heads(branch)
+    before = {name: tensor.clone() for name, tensor in heads.state_dict().items()}
+
+    def loss() -> Tensor:
+        with torch.no_grad():
+            picked = people.pick(torch.randint(len(people), (BATCH,), generator=generator))
+            found = picked.varied(generator).with_palms(generator)
+            simulated = sample_keypoints(library, body, BATCH, generator)
+        losses = [weighted_sum(body_losses(predict(branch, samples), samples, body)) for samples in (found, simulated)]
+        return torch.stack(losses).mean()
+
+    steps = optimize(heads, loss, seconds=seconds, learning_rate=LEARNING_RATE, report=report)
+    after = heads.state_dict()
+    heads.load_state_dict({name: BEFORE * before[name] + (1 - BEFORE) * after[name] for name in after})
+    return steps
+
+
+def validate_on_renders(branch: BodyBranch, people: SeenPeople, body: BodyLayer) -> dict[str, float]:
+    """Errors on rendered people that training never saw."""
+    branch.eval()
+    samples = people.with_palms(torch.Generator().manual_seed(6))
+    with torch.no_grad():
+        errors = measure(predict_both_ways(branch, samples), samples, body)
+    return {f"renders_{name}": value for name, value in errors.items()}
