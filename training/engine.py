@@ -187,10 +187,11 @@ def explain(learner: Learner, parts: Sequence[Part], step: int, values: Mapping[
     broken = [name for name, value in values.items() if not torch.isfinite(torch.tensor(value))]
     names = [learner.samples[index].name for index in (guilty or involved)[:NAMES_SHOWN]]
     rest = len(guilty or involved) - len(names)
+    others = " or those of another process, which names its own" if not guilty and learner.team.count > 1 else ""
     return (
         f"step {step}: {', '.join(broken)} not finite, with the samples {', '.join(names)}"
-        f"{f' and {rest} more' if rest else ''} of process {learner.team.rank}; look at them with check-data and leave "
-        "them out, or lower schedule.rate"
+        f"{f' and {rest} more' if rest else ''} of process {learner.team.rank}{others}; look at them "
+        "with check-data and leave them out, or lower schedule.rate"
     )
 
 

@@ -18,7 +18,15 @@ from torch import Tensor, nn
 from ...backend.motion.body_file import OPEN_BODY
 from ...backend.motion.skeleton import JAW, LEFT_HAND, RIGHT_HAND
 from .joint_sets import JOINT_SETS, JointSet
-from .model_files import FACE_VERTICES, HAND_VERTICES, face_vertices, hand_vertices, model_file, read_model
+from .model_files import (
+    FACE_VERTICES,
+    HAND_VERTICES,
+    MissingModelError,
+    face_vertices,
+    hand_vertices,
+    model_file,
+    read_model,
+)
 from .model_layers import LAYERS, Poser, keep_joints
 
 Array = NDArray[Any]
@@ -113,12 +121,12 @@ def build_human_model(part: str, folder: Path | None, *, gender: str = "neutral"
         gender: neutral, male or female.
 
     Raises:
-        MissingModelError: files are missing; it lists them with where to get them.
-        ValueError: there is no open model of the part.
+        MissingModelError: files are missing, and it lists them with where to get them; or no folder is given and there
+            is no open model of the part.
     """
     if folder is None:
         if part != "whole":
-            raise ValueError(
+            raise MissingModelError(
                 f"part {part!r} needs a licensed model and has no open one: set models.folder to the folder that holds "
                 "smpl/, mano/ and flame/"
             )

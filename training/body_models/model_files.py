@@ -5,8 +5,9 @@ read as arrays without running anything that stands in them (`backend.motion.pic
 Python 2 that wrote some of them is needed.
 """
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from ...backend.motion.pickles import PickleError, read_object_array, read_pickle
 
 Array = NDArray[Any]
+Index = TypeVar("Index", Array, dict[str, Array])
 
 SITES = {
     "smplx": "https://smpl-x.is.tue.mpg.de",
@@ -105,9 +107,10 @@ def hand_vertices(folder: Path) -> dict[str, Array]:
 
     Raises:
         MissingModelError: there is no such file in the folder of the models.
+        ModelFileError: it is damaged.
     """
-    members = read_pickle(_index_file(folder, HAND_VERTICES))
-    return {side: np.asarray(members[side]).astype(np.int64) for side in ("left_hand", "right_hand")}
+    sides = ("left_hand", "right_hand")
+    return _read_index(folder, HAND_VERTICES, lambda file: _integers(read_pickle(file), sides))
 
 
 def face_vertices(folder: Path) -> Array:
@@ -115,8 +118,9 @@ def face_vertices(folder: Path) -> Array:
 
     Raises:
         MissingModelError: there is no such file in the folder of the models.
+        ModelFileError: it is damaged.
     """
-    return np.asarray(np.load(_index_file(folder, FACE_VERTICES), allow_pickle=False)).astype(np.int64)
+    return _read_index(folder, FACE_VERTICES, lambda file: _numbers(file).astype(np.int64))
 
 
 def joints_14(folder: Path) -> Array:
@@ -124,8 +128,9 @@ def joints_14(folder: Path) -> Array:
 
     Raises:
         MissingModelError: there is no such file in the folder of the models.
+        ModelFileError: it is damaged.
     """
-    return np.asarray(read_pickle(_index_file(folder, JOINTS_14)), dtype=np.float32)
+    return _read_index(folder, JOINTS_14, lambda file: np.asarray(read_pickle(file), dtype=np.float32))
 
 
 def joints_h36m(part: str, folder: Path) -> Array:
@@ -133,15 +138,27 @@ def joints_h36m(part: str, folder: Path) -> Array:
 
     Raises:
         MissingModelError: there is no such file in the folder of the models.
+        ModelFileError: it is damaged.
     """
-    return np.asarray(np.load(_index_file(folder, JOINTS_H36M[part]), allow_pickle=False), dtype=np.float32)
+    return _read_index(folder, JOINTS_H36M[part], lambda file: _numbers(file).astype(np.float32))
 
 
-def _index_file(folder: Path, name: Path) -> Path:
+def _read_index(folder: Path, name: Path, read: Callable[[Path], Index]) -> Index:
     file = folder / name
     if not file.is_file():
         raise MissingModelError(f"missing file:\n  {file}\nget it from {_SOURCES[name]} and put it there")
-    return file
+    try:
+        return read(file)
+    except (OSError, EOFError, KeyError, ValueError, TypeError, PickleError) as error:
+        raise ModelFileError(f"cannot read {file}: {error}; get it again from {_SOURCES[name]}") from error
+
+
+def _numbers(file: Path) -> Array:
+    return np.asarray(np.load(file, allow_pickle=False))
+
+
+def _integers(members: dict[str, Any], names: tuple[str, ...]) -> dict[str, Array]:
+    return {name: np.asarray(members[name]).astype(np.int64) for name in names}
 
 
 def _members(file: Path) -> dict[str, Any]:
@@ -174,7 +191,8 @@ def _flame_landmarks(folder: Path) -> dict[str, Array]:
         static = read_pickle(static_file)
         with dynamic_file.open("rb") as stream:
             dynamic = read_object_array(stream, str(dynamic_file))
-    except PickleError as error:
-        raise ModelFileError(str(error)) from error
-    found = [source[key] for source in (static, dynamic) for key in ("lmk_face_idx", "lmk_b_coords")]
+        found = [source[key] for source in (static, dynamic) for key in ("lmk_face_idx", "lmk_b_coords")]
+    except (EOFError, KeyError, ValueError, TypeError, PickleError) as error:
+        names = " or ".join(_BESIDE["face"])
+        raise ModelFileError(f"cannot read {names} in {folder}: {error}; get them at {SITES['flame']}") from error
     return {name: np.asarray(array) for name, array in zip(_LANDMARKS, found, strict=True)}

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 from .sample import Sample, Samples
 
 
+class EmptyGroupError(ValueError):
+    """A configuration whose data sets leave nothing to train on."""
+
+
 class MixedSamples:
     """All samples of several groups, and the order in which an epoch takes them.
 
@@ -21,13 +25,13 @@ class MixedSamples:
         groups: the data sets of each group.
 
     Raises:
-        ValueError: there is no group, or one without samples.
+        EmptyGroupError: there is no group, or one without samples.
     """
 
     def __init__(self, *, groups: Sequence[Sequence[Samples]]) -> None:
         sizes = [sum(map(len, group)) for group in groups]
         if not sizes or 0 in sizes:
-            raise ValueError(f"every group needs samples. Got groups of {sizes or 'nothing'}; see data.train")
+            raise EmptyGroupError(f"every group needs samples. Got groups of {sizes or 'nothing'}; see data.train")
         self._sets = list(chain.from_iterable(groups))
         self._ends = list(accumulate(map(len, self._sets)))
         self._sizes = sizes

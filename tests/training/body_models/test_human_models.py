@@ -1,6 +1,8 @@
 """The four human models through our reader and `smplx`, against `smplx` alone and against the layer of the project."""
 
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +220,7 @@ def test_only_the_missing_files_are_listed(model_folder: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("part", ["body", "hand", "face"])
 def test_there_is_no_open_model_of_a_part(part: str) -> None:
-    with pytest.raises(ValueError, match="needs a licensed model"):
+    with pytest.raises(MissingModelError, match="needs a licensed model"):
         build_human_model(part, None)
 
 
@@ -242,3 +244,30 @@ def test_index_files_of_the_evaluations(model_folder: Path, tmp_path: Path) -> N
     assert joints_h36m("body", model_folder).shape == (17, 6890)
     with pytest.raises(MissingModelError, match="SMPLX_to_J14"):
         joints_14(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (hand_vertices, "smplx/MANO_SMPLX_vertex_ids.pkl"),
+        (face_vertices, "smplx/SMPL-X__FLAME_vertex_ids.npy"),
+        (joints_14, "smplx/SMPLX_to_J14.pkl"),
+        (partial(joints_h36m, "body"), "smpl/J_regressor_h36m_smpl.npy"),
+    ],
+)
+@pytest.mark.parametrize("kept", [0, 60])
+def test_a_damaged_index_file_is_named(
+    model_folder: Path, tmp_path: Path, read: Callable[[Path], object], name: str, kept: int
+) -> None:
+    (tmp_path / name).parent.mkdir()
+    (tmp_path / name).write_bytes((model_folder / name).read_bytes()[:kept])
+    with pytest.raises(ModelFileError, match=f"cannot read .*{Path(name).name}.*get it again"):
+        read(tmp_path)
+
+
+def test_damaged_landmarks_of_flame_are_named(model_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(model_folder / "flame", tmp_path / "flame")
+    dynamic = tmp_path / "flame" / "flame_dynamic_embedding.npy"
+    dynamic.write_bytes(dynamic.read_bytes()[:40])
+    with pytest.raises(ModelFileError, match=r"flame_dynamic_embedding.npy.*flame.is.tue.mpg.de"):
+        build_human_model("face", tmp_path)

@@ -14,7 +14,7 @@ from pose2pose.training.config import DataConfig, Source
 from pose2pose.training.datasets.build import build_samples, build_training
 from pose2pose.training.datasets.catalog import LOADERS, DataError
 from pose2pose.training.datasets.fitted_meshes import root_joint_of
-from pose2pose.training.datasets.mix import MixedSamples
+from pose2pose.training.datasets.mix import EmptyGroupError, MixedSamples
 from pose2pose.training.datasets.sample import Sample
 from pose2pose.training.learning.loading import load_batches, shares
 from pose2pose.training.transforms import Prepare, PreparedSamples
@@ -83,7 +83,7 @@ def test_one_group_is_taken_once() -> None:
 
 
 def test_a_group_without_samples_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"groups of \[3, 0\]"):
+    with pytest.raises(EmptyGroupError, match=r"groups of \[3, 0\]"):
         MixedSamples(groups=[[numbered("a", 3)], [[]]])
 
 

@@ -1,6 +1,7 @@
 """Training as a whole, on people made of dots: what is learnt, written, refused, and gone on with."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pose2pose.training.body_models.human_models import HumanModel
 from pose2pose.training.checkpoint import WEIGHTS, checkpoints, export_weights, load_checkpoint, load_weights
 from pose2pose.training.config import Config, ConfigError, build_config, load_config
 from pose2pose.training.datasets.sample import Fit, Sample
-from pose2pose.training.engine import NotFiniteError, train_one_epoch
+from pose2pose.training.engine import NotFiniteError, explain, train_one_epoch
 from pose2pose.training.learning.distributed import Team
 from pose2pose.training.learning.learner import build_learner, is_the_papers
 from pose2pose.training.learning.loading import load_batches, shares
@@ -214,9 +215,18 @@ def test_every_sample_is_named_if_none_stands_out(
 ) -> None:
     monkeypatch.setattr("pose2pose.training.engine.gradient_length", lambda _network: torch.tensor(torch.inf))
     with pytest.raises(
-        NotFiniteError, match=r"gradient not finite, with the samples known whole 0, .*known whole 3 of"
+        NotFiniteError, match=r"gradient not finite, with the samples known whole 0, .*known whole 3 of process 0; look"
     ):
         _learn(changed(tables), open_model, known(open_model, 8))
+
+
+def test_other_processes_are_not_forgotten_if_no_sample_here_stands_out(
+    tables: dict[str, Any], open_model: HumanModel, known: Any
+) -> None:
+    learner = build_learner(changed(tables), open_model, known(open_model, 8), ALONE)
+    team = replace(learner, team=Team(0, 2, torch.device("cpu")))
+    said = explain(team, [], step=7, values={"gradient": math.inf})
+    assert "gradient not finite" in said and "of process 0 or those of another process, which names its own;" in said
 
 
 class TestShares:
