@@ -13,6 +13,9 @@ from .frames import Source, VideoError
 
 FILM_WIDTH = 36.0
 """Millimeters."""
+ASSUMED_FIELD_OF_VIEW = 60.0
+"""Degrees over the longer side, about what phones and webcams see when they film. On the clips of the model card, whose
+cameras see 60, a view assumed at 69 costs nothing and one assumed at 47, the picture's diagonal, 1 to 2 mm."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Lens:
 
 
 def choose_lens(source: Source, *, focal: float | None = None, fov: float | None = None) -> Lens:
-    """What the user gives counts first, then what the file records; else a focal length of the picture's diagonal.
+    """What the user gives counts first, then what the file records; else the view is assumed.
 
     Args:
         source: the video or picture.
@@ -71,7 +74,12 @@ def choose_lens(source: Source, *, focal: float | None = None, fov: float | None
     if focal is not None:
         return Lens(focal, size, "given")
     if fov is not None:
-        return Lens(max(size) / 2 / math.tan(math.radians(fov) / 2), size, "given")
+        return Lens(_focal(fov, size), size, "given")
     if source.focal is not None:
         return Lens(source.focal, size, "file")
-    return Lens(math.hypot(*size), size, "assumed")
+    return Lens(_focal(ASSUMED_FIELD_OF_VIEW, size), size, "assumed")
+
+
+def _focal(field_of_view: float, size: tuple[int, int]) -> float:
+    """Pixels for a field of view in degrees over the longer side."""
+    return max(size) / 2 / math.tan(math.radians(field_of_view) / 2)

@@ -258,7 +258,8 @@ def test_the_whole_clip_and_a_cut_off_one(clip, tmp_path):
 
 def test_focal_length_given_counts_before_recorded_before_assumed(clip):
     source = open_source(clip)
-    assert choose_lens(source).focal == pytest.approx(np.hypot(480, 458))
+    assert choose_lens(source) == Lens(pytest.approx(240 / np.tan(np.radians(30))), (480, 458), "assumed")
+    assert choose_lens(source).field_of_view == pytest.approx(60)
     source.focal = 700.0
     assert choose_lens(source) == Lens(700.0, (480, 458), "file")
     assert choose_lens(source, focal=500).origin == "given"
