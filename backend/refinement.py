@@ -3,8 +3,8 @@
 The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
 optimized together (Adam on 6D rotations): the projected COCO points, moved to where people mark them (`marks.py`),
 against the detected ones, weighted by their scores; the palms of hands that are seen, turned to the directions from
-their wrists to their knuckles on the picture; a robust pull to the network's rotations, which saturates so that a
-flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for straight knees, since the
+their wrists to their knuckles on the picture; a robust pull to the network's rotations without their flicker, which
+saturates so that a flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for straight knees, since the
 bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
 """
 
@@ -44,6 +44,9 @@ ADAM_MEMORY = (0.9, 0.9)
 keep all later ones short."""
 STEADY_FRAMES = 5
 """Frames of the median filter that takes flips out of the starting point."""
+STEADY_PULL = 0.12
+"""Seconds, deviation of the Gaussian over the rotations that pull. A keypoint holds most joints in place, but the turns
+of wrists and limbs around themselves would follow the network's flicker."""
 STEADY_ROTATION = 0.03
 STEADY_TRANSLATION = 0.3
 """Seconds, deviation of the Gaussian over the starting point. Descent removes flicker slowly but adds motion fast, so
@@ -195,7 +198,9 @@ class _Energy:
         self.palms = _directions(_tensor(motion.palms[window, ..., :2]))
         self.palm_trust = _trust(_tensor(motion.palms[window, :, 1:, 2]), DOUBTED_HAND, TRUSTED_HAND)
         self.times = _tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
+        self.seconds = self.times[len(context[0]) :] * REFERENCE_STEP
         self.initial = (_six(_tensor(motion.rotations[window, :BODY_JOINTS])), _tensor(motion.trans[window]))
+        self.pull = _steady(self.initial[0], self.seconds, STEADY_PULL)
         self.context = (_six(_tensor(context[0][:, :BODY_JOINTS])), _tensor(context[1]))
         self.betas = _tensor(motion.betas).expand(window.stop - first, -1)
         self.heights = self._heights()
@@ -208,7 +213,7 @@ class _Energy:
         points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
         placed = (points + all_trans[:, None])[known:]
         energy = weights.reprojection * self._reprojection(placed) + weights.palms * self._palms(placed)
-        energy = energy + weights.pull * _robust(six - self.initial[0], weights.pull_saturation)
+        energy = energy + weights.pull * _robust(six - self.pull, weights.pull_saturation)
         bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
         energy = energy + weights.straight_knees * _robust(bends, weights.straight_saturation)
         if len(all_six) < 3:
@@ -220,9 +225,8 @@ class _Energy:
 
     def start(self) -> tuple[Tensor, Tensor]:
         """(W, 22, 6), (W, 3): the network's motion without its flicker."""
-        times = self.times[len(self.context[0]) :] * REFERENCE_STEP
         six, trans = self.initial
-        return _steady(six, times, STEADY_ROTATION), _steady(trans, times, STEADY_TRANSLATION)
+        return _steady(six, self.seconds, STEADY_ROTATION), _steady(trans, self.seconds, STEADY_TRANSLATION)
 
     def _heights(self) -> Tensor:
         """(W, 1) size of the person on the picture, pixels: the larger side of the box around the projected points."""
