@@ -4,8 +4,9 @@ The network sees one frame at a time, so its depth flickers. Here the rotations 
 optimized together (Adam on 6D rotations): the projected COCO points, moved to where people mark them (`marks.py`),
 against the detected ones, weighted by their scores; the palms of hands that are seen, turned to the directions from
 their wrists to their knuckles on the picture; a robust pull to the network's rotations without their flicker, which
-saturates so that a flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for straight knees, since the
-bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory stays flat.
+saturates so that a flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for
+straight knees, since the bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory
+stays flat.
 """
 
 from __future__ import annotations
