@@ -119,10 +119,19 @@ class ProjectedFeatures(nn.Module):
 
     def forward(self, positions: Positions, palm_features: Tensor) -> Tensor:
         """Maps and points, and the hand branch's (B, 2, 4, palm_channels) -> the feature vector (B, G)."""
+        joints, context = self.pool(positions)
+        return self.project(joints, context, palm_features)
+
+    def pool(self, positions: Positions) -> tuple[Tensor, Tensor]:
+        """Maps and points -> raw features of the joints (B, J, C) and of the picture (B, C'), to be cached."""
         *maps, deepest = positions.maps
+        return self.pooling.pool(maps, positions.points), deepest.mean((2, 3))
+
+    def project(self, joints: Tensor, context: Tensor, palm_features: Tensor) -> Tensor:
+        """What `pool` gives, and the hand branch's (B, 2, 4, palm_channels) -> the feature vector (B, G)."""
         parts = (
-            self.joint_projection(self.pooling(maps, positions.points)),
-            self.context_projection(self.context(deepest.mean((2, 3)))),
+            self.joint_projection(self.pooling.standardization(joints)),
+            self.context_projection(self.context(context)),
             self.palm_projection(palm_features),
         )
         return torch.cat([part.flatten(1) for part in parts], dim=1)

@@ -2,7 +2,8 @@
 
 Nothing tells a person from the same one in a mirror but the sides' names, so what a network says of the two should be
 each other's mirror image. Where it is not, the difference is error, and the mean has less of it: 1.5 mm (PA-MPJPE) on
-real video, for two more runs of small networks.
+real video, for two more runs of small networks. The mirrored person is asked about without picture features, which only
+the picture in a mirror would have; so half of the answer rests on the keypoints alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,12 +37,9 @@ class MirrorAverage:
         keypoints: names of the keypoints that `KeypointEncoding` writes.
         rotations: names of the joints whose rotations come out.
         palm: length of one hand's part of `palm_vector`.
-        channels: how many features a keypoint, the picture and a hand have, see `ProjectedFeatures`.
     """
 
-    def __init__(
-        self, *, keypoints: Sequence[str], rotations: Sequence[str], palm: int, channels: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, *, keypoints: Sequence[str], rotations: Sequence[str], palm: int) -> None:
         count, others = len(keypoints), other_sides(keypoints)
         places = torch.arange(4 * count + 2 * palm).split([2 * count, count, count, 2 * palm])
         self.geometry = torch.cat(
@@ -53,17 +51,11 @@ class MirrorAverage:
             ]
         ).tolist()
         self.signs = [-1.0, 1.0] * count + [1.0] * (2 * count) + 2 * _palm_signs(palm)
-        joint, picture, hand = channels
-        places = torch.arange(joint * count + picture + 2 * hand).split([joint * count, picture, 2 * hand])
-        self.features = torch.cat(
-            [places[0].view(count, joint)[others].flatten(), places[1], places[2].view(2, hand).flip(0).flatten()]
-        ).tolist()
         self.rotations = other_sides(rotations)
 
     def __call__(self, net: nn.Module, geometry: Tensor, features: Tensor | None) -> Tensor:
         """Geometry (B, F), features (B, G) or None -> rotations (B, J, 3, 3)."""
-        mirrored_features = None if features is None else features[:, self.features]
-        mirrored = net(geometry[:, self.geometry] * geometry.new_tensor(self.signs), mirrored_features)
+        mirrored = net(geometry[:, self.geometry] * geometry.new_tensor(self.signs), None)
         found, mirrored = net(geometry, features), mirror_rotations(mirrored[:, self.rotations])
         # where the answers are more than a right angle apart, their mean would be neither
         mirrored = torch.where((found * mirrored).sum((-1, -2), keepdim=True) < 1, found, mirrored)

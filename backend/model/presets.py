@@ -121,12 +121,7 @@ def build_open_body() -> BodyBranch:
             OPEN_BODY_GEOMETRY, BODY_ROTATIONS, hidden=1024, blocks=2, features=OPEN_BODY_FEATURES
         ),
         shape=VectorShapeNet(input_size=OPEN_BODY_GEOMETRY, features=OPEN_BODY_FEATURES, hidden=256, blocks=1),
-        ask=MirrorAverage(
-            keypoints=keypoints,
-            rotations=JOINT_NAMES[:BODY_ROTATIONS],
-            palm=OPEN_PALM,
-            channels=(OPEN_PROJECTED[0], OPEN_PROJECTED[1], PALM_POINTS // 2 * OPEN_PROJECTED[2]),
-        ),
+        ask=MirrorAverage(keypoints=keypoints, rotations=JOINT_NAMES[:BODY_ROTATIONS], palm=OPEN_PALM),
     )
 
 

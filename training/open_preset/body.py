@@ -4,9 +4,10 @@ r"""Train the body branch of the preset `open`: keypoints from motion capture fi
         --poses pose_library_10k.npz motion_30fps.npz --seconds 1000 -o body_run
 
 The first stage needs no pictures. Random poses are projected, the keypoints get a detector's errors, and the depth
-head, the RotationNet and the shape head learn to undo the projection (paper sections 3.1 and 4). The second stage,
-with `--renders`, takes the keypoints that the pretrained network finds on rendered people (`body_detections.py`). A
-stage ends by the clock: the same seed gives the same samples, but a faster machine takes more steps.
+head, the RotationNet and the shape head learn to undo the projection (paper sections 3.1 and 4). With `--renders`, the
+second stage takes the keypoints that the pretrained network finds on rendered people (`body_detections.py`), and the
+third what else it sees there (`body_features.py`). A stage ends by the clock: the same seed gives the same samples, but
+a faster machine takes more steps.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from ...backend.weights import load_part, part_path, save_part
 from ..synthetic.people import PeopleSampler
 from ..synthetic.pose_split import split_poses
 from ..synthetic.scenery import Scenery
-from .body_detections import SeenPeople, look_at_people, train_on_detections, validate_on_renders
+from .body_detections import SeenPeople, look_at_people, train_on_detections
+from .body_features import train_on_features, validate_on_renders
 from .body_heads import keypoint_position, train_on_keypoints, validate
 from .clock import progress
 
@@ -62,7 +64,7 @@ def metadata(body: BodyFile, metrics: dict[str, float]) -> dict[str, str]:
         "preset": "open",
         "body": body.name,
         "license": "Apache-2.0 (MoveNet Thunder, Google) and CC0-1.0 (heads)",
-        "training_data": f"{data} and rendered" if "detection_steps" in metrics else data,
+        "training_data": f"{data} and rendered" if "renders_mpjpe_mm" in metrics else data,
         "metrics": json.dumps({name: round(value, 2) for name, value in metrics.items()}),
     }
 
@@ -77,11 +79,12 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trunk", type=Path, help="MoveNet Thunder's weights (default: those in the package)")
     parser.add_argument("--seconds", type=float, default=1000, help="length of the keypoint stage (%(default)s)")
     parser.add_argument(
-        "--renders", type=int, default=0, help="rendered people of the detection stage (%(default)s: none)"
+        "--renders", type=int, default=0, help="rendered people of the two later stages (%(default)s: none)"
     )
     parser.add_argument(
         "--detection-seconds", type=float, default=300, help="length of the detection stage (%(default)s)"
     )
+    parser.add_argument("--feature-seconds", type=float, default=300, help="length of the feature stage (%(default)s)")
     parser.add_argument("--panoramas", type=Path, help=".npz of backgrounds (default: procedural ones)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
@@ -104,10 +107,16 @@ def run_stages(branch: BodyBranch, file: BodyFile, options: argparse.Namespace) 
         unseen = render_people(
             branch, held_out, options.output / "unseen.safetensors", options, options.renders // 10 + 1
         )
-        with progress("detection stage") as report:
-            metrics["detection_steps"] = train_on_detections(
-                branch, seen, library, body, seconds=options.detection_seconds, seed=options.seed, report=report
-            )
+        if options.detection_seconds > 0:
+            with progress("detection stage") as report:
+                metrics["detection_steps"] = train_on_detections(
+                    branch, seen, library, body, seconds=options.detection_seconds, seed=options.seed, report=report
+                )
+        if options.feature_seconds > 0:
+            with progress("feature stage") as report:
+                metrics["feature_steps"] = train_on_features(
+                    branch, seen, body, seconds=options.feature_seconds, seed=options.seed, report=report
+                )
         metrics |= validate_on_renders(branch, unseen, body)
     return metrics | validate(branch, held_out, body)
 

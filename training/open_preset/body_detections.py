@@ -1,7 +1,7 @@
 """The second stage of the body training: keypoints as the pretrained network finds them on rendered people.
 
 Its errors on people that are half hidden are others than the simulated ones of the first stage. Every rendered person
-is looked at once and only the keypoints are kept, so the heads train at the speed of the first stage. Half of every
+is looked at once and only what was found is kept, so the heads train at the speed of the first stage. Half of every
 batch is simulated still, and the weights end halfway between those before and after the stage: renders are not real
 pictures, and halfway the gain on them costs nothing on real video.
 """
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ...backend.body.layer import BodyLayer
 from ...backend.crops import ray_rotation
-from ...backend.model.body import BodyBranch
+from ...backend.model.body import BodyBranch, ProjectedFeatures
 from ..synthetic.people import People, PeopleSampler
 from ..synthetic.randomness import normal
-from .body_heads import body_losses, measure, predict, predict_both_ways, trainable_heads, weighted_sum
+from .body_heads import body_losses, predict, trainable_heads, weighted_sum
 from .clock import optimize
 from .detector import sample_palms
 from .keypoints import KeypointSamples, sample_keypoints
@@ -55,6 +55,10 @@ class SeenPeople:
     """(N, 17, 2) found by the network, pixels from the picture's middle."""
     scores: Tensor
     """(N, 17)."""
+    joints: Tensor
+    """(N, 17, C) raw features at the keypoints, 16-bit, for the stage after this one (`body_features.py`)."""
+    context: Tensor
+    """(N, C') raw features of the whole picture, 16-bit."""
 
     def __len__(self) -> int:
         return len(self.betas)
@@ -71,7 +75,11 @@ class SeenPeople:
         )
 
     def varied(self, generator: torch.Generator) -> "SeenPeople":
-        """The same people by a camera that is rolled, with keypoints and scores a little off: fewer go by heart."""
+        """The same people by a camera that is rolled, with keypoints and scores a little off: fewer go by heart.
+
+        What the network would see in the rolled picture is not known: its features stay, and nobody can learn to read
+        the roll from them. Rendered people are never rolled, real cameras are.
+        """
         count = len(self)
         roll = turns_around_axis(normal(generator, _ROLL, count))
         rotations = self.rotations.clone()
@@ -86,6 +94,8 @@ class SeenPeople:
             (roll @ self.translation[..., None])[..., 0],
             keypoints,
             (self.scores + normal(generator, _SCORE_JITTER, count, 17)).clamp(0.01, 0.98),
+            self.joints,
+            self.context,
         )
 
     def save(self, path: Path) -> None:
@@ -126,6 +136,7 @@ def look_at_people(
         people = sampler.sample(generator, RENDERED_AT_ONCE)
         middle = torch.tensor([sampler.width / 2, sampler.height / 2])
         positions = branch.locate(people.images.contiguous(memory_format=torch.channels_last))
+        joints, context = feature_net(branch).pool(positions)
         turned = toward_middle(people, middle)
         rotations = people.rotations[:, :22].clone()
         rotations[:, 0] = turned @ rotations[:, 0]
@@ -139,10 +150,24 @@ def look_at_people(
                 pelvis[:, 0],
                 positions.points[..., :2] - middle,
                 positions.scores,
+                joints.half(),
+                context.half(),
             )
         )
         report(len(people.betas))
     return SeenPeople(*(torch.cat([getattr(batch, field.name) for batch in batches]) for field in fields(SeenPeople)))
+
+
+def feature_net(branch: BodyBranch) -> ProjectedFeatures:
+    """The part of the branch that pools and projects features.
+
+    Raises:
+        TypeError: the branch belongs to another preset than `open`.
+    """
+    if not isinstance(branch.features, ProjectedFeatures):
+        found = type(branch.features).__name__
+        raise TypeError(f"expected the body branch of the preset `open`. Got one with {found}")
+    return branch.features
 
 
 def toward_middle(people: People, middle: Tensor) -> Tensor:
@@ -192,12 +217,3 @@ def train_on_detections(
     after = heads.state_dict()
     heads.load_state_dict({name: BEFORE * before[name] + (1 - BEFORE) * after[name] for name in after})
     return steps
-
-
-def validate_on_renders(branch: BodyBranch, people: SeenPeople, body: BodyLayer) -> dict[str, float]:
-    """Errors on rendered people that training never saw."""
-    branch.eval()
-    samples = people.with_palms(torch.Generator().manual_seed(6))
-    with torch.no_grad():
-        errors = measure(predict_both_ways(branch, samples), samples, body)
-    return {f"renders_{name}": value for name, value in errors.items()}

@@ -57,18 +57,18 @@ def encode(
     return branch.geometry(points, samples.scores, palms), depths
 
 
-def predict(branch: BodyBranch, samples: KeypointSamples) -> Prediction:
-    """What the branch says of keypoints alone, its picture features absent, its heads asked once: for training."""
+def predict(branch: BodyBranch, samples: KeypointSamples, features: Tensor | None = None) -> Prediction:
+    """What the branch says of keypoints and, if given, picture features (B, G), its heads asked once: for training."""
     geometry, depths = encode(branch, samples, keypoint_position(branch).lifter)
-    betas, _ = branch.shape(None, geometry, None)
-    return Prediction(branch.rotation(geometry), betas, depths)
+    betas, _ = branch.shape(None, geometry, features)
+    return Prediction(branch.rotation(geometry, features), betas, depths)
 
 
-def predict_both_ways(branch: BodyBranch, samples: KeypointSamples) -> Prediction:
+def predict_both_ways(branch: BodyBranch, samples: KeypointSamples, features: Tensor | None = None) -> Prediction:
     """The same as a capture does it: its heads are asked about the person in a mirror as well."""
     geometry, depths = encode(branch, samples, keypoint_position(branch).lift)
-    betas, _ = branch.shape(None, geometry, None)
-    return Prediction(branch.ask(branch.rotation, geometry, None), betas, depths)
+    betas, _ = branch.shape(None, geometry, features)
+    return Prediction(branch.ask(branch.rotation, geometry, features), betas, depths)
 
 
 def point_weights() -> Tensor:

@@ -51,6 +51,20 @@ def test_a_short_run_writes_weights_that_load(inputs: tuple[Path, Path], tmp_pat
         torch.testing.assert_close(kept[name], tensor, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
+def test_all_three_stages_run_and_are_told(inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    poses, trunk = inputs
+    line = ["--poses", str(poses), "--trunk", str(trunk), "--threads", "1", "-o", str(tmp_path), "--renders", "32"]
+    line += ["--seconds", "1", "--detection-seconds", "1", "--feature-seconds", "1"]
+    training.main(line)
+    header = load_part(build_open_body(), tmp_path / "open_body.safetensors", "open")
+    metrics = json.loads(header["metrics"])
+    assert all(metrics[f"{stage}_steps"] >= 1 for stage in ("keypoint", "detection", "feature"))
+    assert 0 < metrics["renders_mpjpe_mm"] < 1000
+    assert metrics["renders_mpjpe_mm"] != metrics["renders_keypoints_only_mpjpe_mm"]
+    assert header["training_data"].endswith("projected and rendered")
+
+
 def test_steps_on_one_batch_lower_the_loss_and_the_error() -> None:
     torch.manual_seed(0)
     body, branch = BodyLayer(load_body()), build_open_body()
