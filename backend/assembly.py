@@ -16,6 +16,7 @@ from .body.layer import BodyLayer
 from .confidence import Calibration, joint_confidence
 from .face_neutral import without_rest
 from .frames import Source
+from .hand_refinement import refine_hands
 from .model.camera import solve_translation
 from .motion.body_file import BodyFile
 from .motion.placement import WORLD_FROM_CAMERA, world_from_camera
@@ -156,19 +157,21 @@ def _refined(
     progress: Callable[[int, int], None] | None,
 ) -> Motion:
     keypoints = seen.keypoints[rows].copy()
-    palms = seen.palms[rows].copy()
-    keypoints[~seen.found[rows], :, 2] = palms[~seen.found[rows], ..., 2] = 0.0
+    hands = seen.hands[rows].copy()
+    keypoints[~seen.found[rows], :, 2] = hands[~seen.found[rows], ..., 2] = 0.0
     given = RefinementInput(
         rotations=motion.rotations,
         trans=motion.trans,
         betas=motion.betas,
         keypoints=keypoints,
-        palms=palms,
+        hands=hands,
         times=seen.track.times[rows],
         focal=seen.lens.focal_xy,
         principal_point=seen.lens.principal_point,
     )
     better = refine(given, layer, progress=progress)
+    count = len(motion.trans)
+    better = refine_hands(given, better, layer, report=lambda: progress(count, count) if progress else None)
     return Motion(
         rotations=np.asarray(better.rotations, dtype=np.float64),
         trans=np.asarray(better.trans, dtype=np.float64),

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from .assembly import assemble_take
-from .body.joints import COCO17, RIGHT_PALM5
+from .body.joints import COCO17, RIGHT_HAND21
 from .body.layer import BodyLayer
 from .confidence import Calibration, read_calibration
 from .conventions import settle
@@ -233,11 +233,11 @@ def _arrays(output: Pose2PoseOutput, preset: str) -> dict[str, NDArray[np.float3
     for column, point in enumerate(COCO17):
         if point in PRESETS[preset].body_points:
             keypoints[:, column] = predicted[:, PRESETS[preset].body_points.index(point)]
-    palms = np.zeros((len(predicted), 2, len(RIGHT_PALM5), 3), dtype=np.float32)
+    hands = np.zeros((len(predicted), 2, len(RIGHT_HAND21), 3), dtype=np.float32)
     known = PRESETS[preset].hand_points
-    if set(RIGHT_PALM5) <= set(known):
-        places = output.hand_points[:, :, [known.index(point) for point in RIGHT_PALM5], :2].float().cpu().numpy()
-        palms[..., :2], palms[..., 2] = places, output.hand_scores.float().cpu().numpy()[..., None]
+    if set(RIGHT_HAND21) <= set(known):
+        places = output.hand_points[:, :, [known.index(point) for point in RIGHT_HAND21], :2].float().cpu().numpy()
+        hands[..., :2], hands[..., 2] = places, output.hand_scores.float().cpu().numpy()[..., None]
     named = {
         "rotations": output.rotations,
         "betas": output.betas,
@@ -246,7 +246,7 @@ def _arrays(output: Pose2PoseOutput, preset: str) -> dict[str, NDArray[np.float3
         "face_scores": output.face_score,
     }
     plain = {name: values.float().cpu().numpy() for name, values in named.items()}
-    return {"keypoints": keypoints, "palms": palms} | plain
+    return {"keypoints": keypoints, "hands": hands} | plain
 
 
 def _assemble(

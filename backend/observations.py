@@ -39,8 +39,8 @@ class Observations:
         betas: (T, 10).
         expression: (T, 10).
         keypoints: (T, 17, 3) pixels of the frame and score.
-        palms: (T, 2, 5, 3) wrist and knuckles of the left and the right hand, pixels of the frame, and the hand's
-            presence, which is 0 for networks that do not say where the wrist is.
+        hands: (T, 2, 21, 3) points of the left and the right hand, pixels of the frame, and the hand's presence, which
+            is 0 for networks that do not say where the wrist is.
         hand_scores: (T, 2) presence of the left and the right hand.
         face_scores: (T,).
     """
@@ -56,7 +56,7 @@ class Observations:
         self.betas = np.zeros((count, 10), dtype=np.float32)
         self.expression = np.zeros((count, 10), dtype=np.float32)
         self.keypoints = np.zeros((count, 17, 3), dtype=np.float32)
-        self.palms = np.zeros((count, 2, 5, 3), dtype=np.float32)
+        self.hands = np.zeros((count, 2, 21, 3), dtype=np.float32)
         self.hand_scores = np.zeros((count, 2), dtype=np.float32)
         self.face_scores = np.zeros(count, dtype=np.float32)
 
@@ -72,14 +72,14 @@ class Observations:
             row: of the arrays.
             transform: of the crop.
             results: `rotations` (55, 3, 3), `betas`, `expression`, `keypoints` (17, 3) in pixels of the crop,
-                `palms` (2, 5, 3) likewise, `hand_scores` (2,), `face_scores` ().
+                `hands` (2, 21, 3) likewise, `hand_scores` (2,), `face_scores` ().
         """
         for name, value in results.items():
             getattr(self, name)[row] = value
         turn = ray_rotation(transform.center, self.lens.focal_xy, self.lens.principal_point)
         self.rotations[row, 0] = turn @ results["rotations"][0]
         self.keypoints[row, :, :2] = transform.to_frame(results["keypoints"][:, :2])
-        self.palms[row, ..., :2] = transform.to_frame(results["palms"][..., :2])
+        self.hands[row, ..., :2] = transform.to_frame(results["hands"][..., :2])
         self.filled[row] = True
 
     def drop_shape(self) -> None:

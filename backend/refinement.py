@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter1d, median_filter
 from torch import Tensor
 
-from .body.joints import COCO17, LEFT_PALM5, RIGHT_PALM5
+from .body.joints import COCO17, LEFT_PALM5, RIGHT_HAND21, RIGHT_PALM5
 from .body.layer import BodyLayer
 from .body.marks import marked
+from .descent import REFERENCE_STEP, acceleration, descend, directions, huber, robust, six_of, steady, tensor, trust
 from .model.camera import project
 from .model.rotation import matrix_from_6d
 from .motion.skeleton import JOINT_INDEX
@@ -32,19 +32,16 @@ Array = NDArray[np.floating[Any]]
 
 BODY_JOINTS = 22
 PALMS = [LEFT_PALM5, RIGHT_PALM5]
+PALM_OF_HAND = [RIGHT_HAND21.index(point) for point in RIGHT_PALM5]
+"""Wrist and knuckles among the points of a hand."""
 KNEES = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
 WINDOW = 200
 """Frames optimized at once."""
 OVERLAP = 30
 """Frames at a window's end that only give context and are optimized again by the next window."""
 STEPS = 300
-ROTATION_RATE = 0.01
-TRANSLATION_RATE = 0.02
-ADAM_MEMORY = (0.9, 0.9)
-"""Of gradients and of their squares. The squares' usual 0.999 outlasts the whole descent: its first, steep steps would
-keep all later ones short."""
-STEADY_FRAMES = 5
-"""Frames of the median filter that takes flips out of the starting point."""
+RATES = (0.01, 0.02)
+"""Of the descent: 6D rotations, translation."""
 STEADY_PULL = 0.12
 """Seconds, deviation of the Gaussian over the rotations that pull. A keypoint holds most joints in place, but the turns
 of wrists and limbs around themselves would follow the network's flicker."""
@@ -58,8 +55,6 @@ DOUBTED_HAND, TRUSTED_HAND = 0.5, 0.8
 """The same for the presence of hands."""
 NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """In 6D."""
-REFERENCE_STEP = 1 / 30
-"""Seconds; accelerations are measured per squared step of this length, whatever the source's frame rate."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +69,8 @@ class RefinementInput:
     """(10,)."""
     keypoints: Array
     """(T, 17, 3) COCO points: x, y in pixels of the frame, score 0..1 (0 where nothing was detected)."""
-    palms: Array
-    """(T, 2, 5, 3) wrist and knuckles of the left and the right hand: x, y in pixels of the frame, presence 0..1."""
+    hands: Array
+    """(T, 2, 21, 3) points of the left and the right hand: x, y in pixels of the frame, presence 0..1."""
     times: Array
     """(T,) seconds."""
     focal: Array
@@ -143,7 +138,8 @@ def refine(
         context = slice(max(0, start - 2), start)
         energy = _Energy(motion, layer, window, (rotations[context], trans[context]), weights or Weights())
         after = count if stop == count else stop - OVERLAP
-        rotations[window, :BODY_JOINTS], trans[window] = _minimize(energy, _within(start, after, count, progress))
+        six, place = descend(energy, energy.start(), RATES, STEPS, _within(start, after, count, progress))
+        rotations[window, :BODY_JOINTS], trans[window] = matrix_from_6d(six).numpy(), place.numpy()
         start = after
     return RefinedMotion(rotations=rotations, trans=trans)
 
@@ -156,26 +152,6 @@ def _within(start: int, after: int, count: int, progress: Callable[[int, int], N
             progress(start + int(share * (after - start)), count)
 
     return report
-
-
-def _minimize(energy: _Energy, report: Callable[[float], None]) -> tuple[Array, Array]:
-    """Adam on the window's 6D rotations and translations -> (W, 22, 3, 3) and (W, 3)."""
-    six, trans = energy.start()
-    six.requires_grad_()
-    trans.requires_grad_()
-    optimizer = torch.optim.Adam(
-        [{"params": [six], "lr": ROTATION_RATE}, {"params": [trans], "lr": TRANSLATION_RATE}],
-        betas=ADAM_MEMORY,
-        fused=True,
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS, eta_min=1e-4)
-    for step in range(STEPS):
-        optimizer.zero_grad()
-        energy(six, trans).backward()
-        optimizer.step()
-        schedule.step()
-        report((step + 1) / STEPS)
-    return matrix_from_6d(six.detach()).numpy(), trans.detach().numpy()
 
 
 class _Energy:
@@ -192,18 +168,19 @@ class _Energy:
         first = window.start - len(context[0])
         self.layer = layer
         self.weights = weights
-        self.focal = _tensor(motion.focal)
-        self.principal_point = _tensor(motion.principal_point)
-        self.keypoints = _tensor(motion.keypoints[window, :, :2])
-        self.trust = _trust(_tensor(motion.keypoints[window, :, 2]), DOUBTED_SCORE, TRUSTED_SCORE)
-        self.palms = _directions(_tensor(motion.palms[window, ..., :2]))
-        self.palm_trust = _trust(_tensor(motion.palms[window, :, 1:, 2]), DOUBTED_HAND, TRUSTED_HAND)
-        self.times = _tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
+        self.focal = tensor(motion.focal)
+        self.principal_point = tensor(motion.principal_point)
+        self.keypoints = tensor(motion.keypoints[window, :, :2])
+        self.trust = trust(tensor(motion.keypoints[window, :, 2]), DOUBTED_SCORE, TRUSTED_SCORE)
+        palms = tensor(motion.hands[window][:, :, PALM_OF_HAND])
+        self.palms = directions(palms[..., :2])
+        self.palm_trust = trust(palms[:, :, 1:, 2], DOUBTED_HAND, TRUSTED_HAND)
+        self.times = tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
         self.seconds = self.times[len(context[0]) :] * REFERENCE_STEP
-        self.initial = (_six(_tensor(motion.rotations[window, :BODY_JOINTS])), _tensor(motion.trans[window]))
-        self.pull = _steady(self.initial[0], self.seconds, STEADY_PULL)
-        self.context = (_six(_tensor(context[0][:, :BODY_JOINTS])), _tensor(context[1]))
-        self.betas = _tensor(motion.betas).expand(window.stop - first, -1)
+        self.initial = (six_of(tensor(motion.rotations[window, :BODY_JOINTS])), tensor(motion.trans[window]))
+        self.pull = steady(self.initial[0], self.seconds, STEADY_PULL)
+        self.context = (six_of(tensor(context[0][:, :BODY_JOINTS])), tensor(context[1]))
+        self.betas = tensor(motion.betas).expand(window.stop - first, -1)
         self.heights = self._heights()
 
     def __call__(self, six: Tensor, trans: Tensor) -> Tensor:
@@ -214,20 +191,20 @@ class _Energy:
         points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
         placed = (points + all_trans[:, None])[known:]
         energy = weights.reprojection * self._reprojection(placed) + weights.palms * self._palms(placed)
-        energy = energy + weights.pull * _robust(six - self.pull, weights.pull_saturation)
+        energy = energy + weights.pull * robust(six - self.pull, weights.pull_saturation)
         bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
-        energy = energy + weights.straight_knees * _robust(bends, weights.straight_saturation)
+        energy = energy + weights.straight_knees * robust(bends, weights.straight_saturation)
         if len(all_six) < 3:
             return energy
         joints = points[:, :BODY_JOINTS] - points[:, :1]
-        energy = energy + weights.joint_acceleration * self._acceleration(joints).sum(1).mean()
-        energy = energy + weights.root_acceleration * self._acceleration(all_trans).mean()
-        return energy + weights.rotation_acceleration * self._acceleration(all_six).sum(1).mean()
+        energy = energy + weights.joint_acceleration * acceleration(joints, self.times).sum(1).mean()
+        energy = energy + weights.root_acceleration * acceleration(all_trans, self.times).mean()
+        return energy + weights.rotation_acceleration * acceleration(all_six, self.times).sum(1).mean()
 
     def start(self) -> tuple[Tensor, Tensor]:
         """(W, 22, 6), (W, 3): the network's motion without its flicker."""
         six, trans = self.initial
-        return _steady(six, self.seconds, STEADY_ROTATION), _steady(trans, self.seconds, STEADY_TRANSLATION)
+        return steady(six, self.seconds, STEADY_ROTATION), steady(trans, self.seconds, STEADY_TRANSLATION)
 
     def _heights(self) -> Tensor:
         """(W, 1) size of the person on the picture, pixels: the larger side of the box around the projected points."""
@@ -246,51 +223,9 @@ class _Energy:
     def _palms(self, points: Tensor) -> Tensor:
         """Where a hand is, its wrist's keypoint says; the hand says how it is turned, though it may be another hand."""
         pixels = project(points[:, PALMS].flatten(1, 2), self.focal, self.principal_point)
-        turned = _directions(pixels.unflatten(1, (2, -1)))
+        turned = directions(pixels.unflatten(1, (2, -1)))
         return self._huber((turned - self.palms).norm(dim=-1).flatten(1), self.palm_trust.flatten(1))
 
     def _huber(self, pixels: Tensor, trust: Tensor) -> Tensor:
         """(W, P) distances on the picture and how much they count -> a scalar."""
-        error, delta = pixels / self.heights, self.weights.huber
-        huber = torch.nn.functional.huber_loss(error, torch.zeros_like(error), delta=delta, reduction="none")
-        return (trust * huber).mean() / delta
-
-    def _acceleration(self, values: Tensor) -> Tensor:
-        """(N, ..., C) -> (N - 2, ...) squared second derivative by unevenly spaced differences."""
-        steps = self.times.diff().view(-1, *[1] * (values.dim() - 1))
-        velocity = values.diff(dim=0) / steps
-        between = (steps[1:] + steps[:-1]) / 2
-        return (velocity.diff(dim=0) / between).square().sum(-1)
-
-
-def _trust(scores: Tensor, doubted: float, trusted: float) -> Tensor:
-    return ((scores - doubted) / (trusted - doubted)).clamp(0, 1)
-
-
-def _directions(palms: Tensor) -> Tensor:
-    """(W, 2, 5, 2) pixels -> (W, 2, 4, 2) from the wrists to the knuckles."""
-    return palms[:, :, 1:] - palms[:, :, :1]
-
-
-def _robust(differences: Tensor, saturation: float) -> Tensor:
-    """(W, J, 6) -> mean over frames of the joints' squared lengths, each no larger than the saturation."""
-    distance = differences.square().sum(-1)
-    return (distance / (1 + distance / saturation)).sum(1).mean()
-
-
-def _steady(values: Tensor, times: Tensor, seconds: float) -> Tensor:
-    """(W, ...) values over time, medians of a few frames smoothed by a Gaussian of that deviation."""
-    if len(values) < 3:
-        return values.clone()
-    frames = seconds / float(times.diff().median())
-    medians = median_filter(values.numpy(), size=(STEADY_FRAMES, *[1] * (values.dim() - 1)), mode="nearest")
-    return torch.from_numpy(gaussian_filter1d(medians, frames, axis=0, mode="nearest"))
-
-
-def _six(rotations: Tensor) -> Tensor:
-    """(..., 3, 3) -> (..., 6), the first two columns."""
-    return torch.cat([rotations[..., 0], rotations[..., 1]], dim=-1)
-
-
-def _tensor(values: Array) -> Tensor:
-    return torch.as_tensor(np.asarray(values), dtype=torch.float32)
+        return (trust * huber(pixels / self.heights, self.weights.huber)).mean()

@@ -289,7 +289,7 @@ def results(score: float) -> dict[str, np.ndarray]:
         "betas": np.zeros(10, np.float32),
         "expression": np.zeros(10, np.float32),
         "keypoints": np.tile(np.array([192, 256, score], np.float32), (17, 1)),
-        "palms": np.tile(np.array([192, 256, 0], np.float32), (2, 5, 1)),
+        "hands": np.tile(np.array([192, 256, 0], np.float32), (2, 21, 1)),
         "hand_scores": np.zeros(2, np.float32),
         "face_scores": np.float32(0),
     }
@@ -299,7 +299,7 @@ def test_results_land_in_the_frame_turned_by_the_viewing_ray():
     seen = observations([True])
     seen.fill(0, crop_transform(seen.boxes[0]), results(0.9))
     np.testing.assert_allclose(seen.keypoints[0, :, :2], np.tile([150, 200], (17, 1)), atol=1e-3)
-    np.testing.assert_allclose(seen.palms[0, ..., :2], np.tile([150, 200], (2, 5, 1)), atol=1e-3)
+    np.testing.assert_allclose(seen.hands[0, ..., :2], np.tile([150, 200], (2, 21, 1)), atol=1e-3)
     ray = np.array([150 - 320, 200 - 240, 500.0])
     np.testing.assert_allclose(seen.rotations[0, 0] @ [0, 0, 1], ray / np.linalg.norm(ray), atol=1e-5)
     np.testing.assert_array_equal(seen.rotations[0, 1], np.eye(3))

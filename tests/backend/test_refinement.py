@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pose2pose.backend.body.joints import COCO17, LEFT_PALM5, POINT_NAMES, RIGHT_PALM5
+from pose2pose.backend.body.joints import COCO17, LEFT_HAND21, LEFT_PALM5, POINT_NAMES, RIGHT_HAND21, RIGHT_PALM5
 from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.body.marks import marked
 from pose2pose.backend.motion.body_file import load_body
@@ -17,7 +17,7 @@ torch = pytest.importorskip("torch")
 
 FOCAL = np.array([1000.0, 1000.0])
 CENTER = np.array([320.0, 240.0])
-NO_PALMS = np.zeros((2000, 2, 5, 3))
+NO_HANDS = np.zeros((2000, 2, 21, 3))
 WRISTS = [JOINT_INDEX["left_wrist"], JOINT_INDEX["right_wrist"]]
 FACING_CAMERA = np.diag([1.0, -1.0, -1.0])
 
@@ -63,13 +63,13 @@ def noisy_take(layer: BodyLayer, count: int, rate: float, seed: int) -> tuple[np
     moved = trans + random.normal(0, [0.01, 0.01, 0.08], (count, 3))
     keypoints = seen(truth)
     keypoints[..., :2] += random.normal(0, 1.0, keypoints[..., :2].shape)
-    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, NO_PALMS[:count], times, FOCAL, CENTER)
+    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, NO_HANDS[:count], times, FOCAL, CENTER)
 
 
-def seen_palms(camera_points: np.ndarray, presence: float) -> np.ndarray:
-    """(T, 2, 5, 3) perfect wrists and knuckles."""
-    palms = camera_points[:, [LEFT_PALM5, RIGHT_PALM5]]
-    pixels = palms[..., :2] / palms[..., 2:] * FOCAL + CENTER
+def seen_hands(camera_points: np.ndarray, presence: float) -> np.ndarray:
+    """(T, 2, 21, 3) perfect points of the hands."""
+    hands = camera_points[:, [LEFT_HAND21, RIGHT_HAND21]]
+    pixels = hands[..., :2] / hands[..., 2:] * FOCAL + CENTER
     return np.concatenate([pixels, np.full((*pixels.shape[:3], 1), presence)], axis=-1)
 
 
@@ -102,7 +102,7 @@ def test_turns_wrists_to_the_hands_that_are_seen(layer: BodyLayer) -> None:
     turned[:, WRISTS] = turned[:, WRISTS] @ matrix_from_axis_angle(np.array([[0, 0.5, 0.4], [0.2, -0.5, 0.4]]))
     errors = {}
     for presence in (0.4, 0.9):
-        given = replace(noisy, rotations=turned, palms=seen_palms(truth, presence))
+        given = replace(noisy, rotations=turned, hands=seen_hands(truth, presence))
         refined = refine(given, layer)
         errors[presence] = palm_error(points(layer, refined.rotations, refined.trans), truth)
     before = palm_error(points(layer, turned, noisy.trans), truth)
