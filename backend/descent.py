@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,24 @@ ADAM_MEMORY = (0.9, 0.9)
 keep all later ones short."""
 STEADY_FRAMES = 5
 """Frames of the median filter that takes flips out of a motion."""
+WINDOW = 200
+"""Frames optimized at once, so that memory stays flat in long takes."""
+OVERLAP = 30
+"""Frames at a window's end that only give context and are optimized again by the next window."""
+CONTEXT = 2
+"""Frames before a window whose motion is settled; with them the window's own begins without a jerk."""
 REFERENCE_STEP = 1 / 30
 """Seconds; accelerations are measured per squared step of this length, whatever the source's frame rate."""
+
+
+def windows(count: int) -> Iterator[tuple[slice, slice, int]]:
+    """Windows over a take of so many frames, the settled frames before each, and the frame up to which it settles."""
+    start = 0
+    while start < count:
+        stop = min(start + WINDOW, count)
+        after = count if stop == count else stop - OVERLAP
+        yield slice(start, stop), slice(max(0, start - CONTEXT), start), after
+        start = after
 
 
 def descend(

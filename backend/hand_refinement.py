@@ -18,7 +18,19 @@ from torch import Tensor
 
 from .body.joints import LEFT_HAND21, RIGHT_HAND21
 from .body.layer import BodyLayer
-from .descent import REFERENCE_STEP, acceleration, descend, directions, huber, robust, six_of, steady, tensor, trust
+from .descent import (
+    REFERENCE_STEP,
+    acceleration,
+    descend,
+    directions,
+    huber,
+    robust,
+    six_of,
+    steady,
+    tensor,
+    trust,
+    windows,
+)
 from .model.camera import project
 from .model.rotation import matrix_from_6d
 from .motion.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
@@ -31,8 +43,6 @@ TURNED = [*WRISTS, *range(LEFT_HAND.start, LEFT_HAND.stop), *range(RIGHT_HAND.st
 """Joints that move here."""
 HANDS = [list(LEFT_HAND21), list(RIGHT_HAND21)]
 
-WINDOW = 200
-"""Frames optimized at once; hands of neighboring windows share no frame, their pulls are continuous already."""
 STEPS = 100
 RATE = 0.02
 STEADY_PULL = 0.12
@@ -57,7 +67,7 @@ LARGEST_SCALE = 2.0
 def refine_hands(
     motion: RefinementInput, refined: RefinedMotion, layer: BodyLayer, *, report: Callable[[], None] = lambda: None
 ) -> RefinedMotion:
-    """Fit wrists and fingers of a take whose body is refined; where no hand is seen they are only steadied.
+    """Fit wrists and fingers of a take whose body is refined; while no hand is seen they are only steadied.
 
     Args:
         motion: what was seen.
@@ -68,22 +78,36 @@ def refine_hands(
     Returns:
         The motion with other wrists and fingers; as it is if no hand is seen at all.
     """
-    rotations, count = np.array(refined.rotations, dtype=np.float32), len(refined.rotations)
-    for start in range(0, count, WINDOW):
-        window = slice(start, min(start + WINDOW, count))
-        if (motion.hands[window, ..., 2] > DOUBTED).any():
-            energy = _HandEnergy(motion, refined, layer, window)
-            (six,) = descend(energy, [energy.pull.clone()], [RATE], STEPS, lambda _share: report())
-            rotations[window, TURNED] = matrix_from_6d(six).numpy()
+    if not (motion.hands[..., 2] > DOUBTED).any():
+        return refined
+    rotations = np.array(refined.rotations, dtype=np.float32)
+    seconds = tensor(np.asarray(motion.times) - motion.times[0])
+    pull = steady(six_of(tensor(rotations[:, TURNED])), seconds, STEADY_PULL)
+    six = pull.clone()
+    for window, context, _ in windows(len(six)):
+        energy = _HandEnergy(motion, refined, layer, window, six[context], pull[window])
+        (six[window],) = descend(energy, [pull[window].clone()], [RATE], STEPS, lambda _share: report())
+    rotations[:, TURNED] = matrix_from_6d(six).numpy()
     return RefinedMotion(rotations=rotations, trans=refined.trans)
 
 
 class _HandEnergy:
     """The energy of one window as a function of the rotations of its wrists and fingers."""
 
-    def __init__(self, motion: RefinementInput, refined: RefinedMotion, layer: BodyLayer, window: slice) -> None:
+    def __init__(
+        self,
+        motion: RefinementInput,
+        refined: RefinedMotion,
+        layer: BodyLayer,
+        window: slice,
+        context: Tensor,
+        pull: Tensor,
+    ) -> None:
+        first = window.start - len(context)
         self.layer = layer
-        self.times = tensor(np.asarray(motion.times[window]) - motion.times[window.start]) / REFERENCE_STEP
+        self.context = context
+        self.pull = pull
+        self.times = tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
         self.focal, self.principal_point = tensor(motion.focal), tensor(motion.principal_point)
         self.rotations, self.trans = tensor(refined.rotations[window]), tensor(refined.trans[window])
         self.betas = tensor(motion.betas).expand(len(self.trans), -1)
@@ -91,7 +115,6 @@ class _HandEnergy:
         self.seen = directions(seen[..., :2])
         self.palms = directions(seen[:, :, PALM_OF_HAND, :2]).norm(dim=-1).mean(-1).clamp_min(1.0)
         self.trust = trust(seen[..., 0, 2], DOUBTED, TRUSTED)
-        self.pull = steady(six_of(self.rotations[:, TURNED]), self.times * REFERENCE_STEP, STEADY_PULL)
 
     def __call__(self, six: Tensor) -> Tensor:
         """(W, 32, 6) -> the energy, a scalar."""
@@ -102,9 +125,10 @@ class _HandEnergy:
         change, wrists = six - self.pull, len(WRISTS)
         energy = energy + WRIST_PULL * robust(change[:, :wrists], PULL_SATURATION)
         energy = energy + FINGER_PULL * robust(change[:, wrists:], PULL_SATURATION)
-        if len(six) < 3:
+        all_six = torch.cat([self.context, six])
+        if len(all_six) < 3:
             return energy
-        abruptness = acceleration(six, self.times)
+        abruptness = acceleration(all_six, self.times)
         energy = energy + WRIST_ACCELERATION * abruptness[:, :wrists].sum(1).mean()
         return energy + FINGER_ACCELERATION * abruptness[:, wrists:].sum(1).mean()
 

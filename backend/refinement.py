@@ -23,7 +23,19 @@ from torch import Tensor
 from .body.joints import COCO17, LEFT_PALM5, RIGHT_HAND21, RIGHT_PALM5
 from .body.layer import BodyLayer
 from .body.marks import marked
-from .descent import REFERENCE_STEP, acceleration, descend, directions, huber, robust, six_of, steady, tensor, trust
+from .descent import (
+    REFERENCE_STEP,
+    acceleration,
+    descend,
+    directions,
+    huber,
+    robust,
+    six_of,
+    steady,
+    tensor,
+    trust,
+    windows,
+)
 from .model.camera import project
 from .model.rotation import matrix_from_6d
 from .motion.skeleton import JOINT_INDEX
@@ -35,10 +47,6 @@ PALMS = [LEFT_PALM5, RIGHT_PALM5]
 PALM_OF_HAND = [RIGHT_HAND21.index(point) for point in RIGHT_PALM5]
 """Wrist and knuckles among the points of a hand."""
 KNEES = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
-WINDOW = 200
-"""Frames optimized at once."""
-OVERLAP = 30
-"""Frames at a window's end that only give context and are optimized again by the next window."""
 STEPS = 300
 RATES = (0.01, 0.02)
 """Of the descent: 6D rotations, translation."""
@@ -131,16 +139,11 @@ def refine(
     count = len(motion.rotations)
     rotations = np.array(motion.rotations, dtype=np.float32)
     trans = np.array(motion.trans, dtype=np.float32)
-    start = 0
-    while start < count:
-        stop = min(start + WINDOW, count)
-        window = slice(start, stop)
-        context = slice(max(0, start - 2), start)
+    for window, context, after in windows(count):
         energy = _Energy(motion, layer, window, (rotations[context], trans[context]), weights or Weights())
-        after = count if stop == count else stop - OVERLAP
-        six, place = descend(energy, energy.start(), RATES, STEPS, _within(start, after, count, progress))
+        report = _within(window.start, after, count, progress)
+        six, place = descend(energy, energy.start(), RATES, STEPS, report)
         rotations[window, :BODY_JOINTS], trans[window] = matrix_from_6d(six).numpy(), place.numpy()
-        start = after
     return RefinedMotion(rotations=rotations, trans=trans)
 
 

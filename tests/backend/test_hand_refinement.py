@@ -7,7 +7,8 @@ import pytest
 
 from pose2pose.backend.body.joints import LEFT_HAND21, RIGHT_HAND21
 from pose2pose.backend.body.layer import BodyLayer
-from pose2pose.backend.hand_refinement import DOUBTED, WINDOW, refine_hands
+from pose2pose.backend.descent import OVERLAP, WINDOW
+from pose2pose.backend.hand_refinement import DOUBTED, refine_hands
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
@@ -97,7 +98,17 @@ def test_hands_that_nobody_sees_stay_as_they_are(layer: BodyLayer) -> None:
     np.testing.assert_array_equal(refine_hands(given, before, layer).rotations, before.rotations)
 
 
-@pytest.mark.parametrize("count", [1, 2, WINDOW + 1])
+def test_hands_that_vanish_where_two_windows_meet_do_not_jerk(layer: BodyLayer) -> None:
+    _, given, before = seen_take(layer, WINDOW + 40, presence=0.9)
+    joint, hands = WINDOW - OVERLAP, given.hands.copy()
+    hands[..., :2] += np.random.default_rng(1).normal(0, 4.0, hands[..., :2].shape)
+    hands[joint:, ..., 2] = 0.0
+    wrists = refine_hands(replace(given, hands=hands), before, layer).rotations[:, [LEFT_WRIST, RIGHT_WRIST]]
+    jerks = np.abs(np.diff(wrists, 2, axis=0)).max(axis=(1, 2, 3))
+    assert jerks[joint - 6 : joint + 4].max() < 2 * np.quantile(jerks, 0.9)  # 6.5 without the settled frames
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
 def test_takes_of_any_length(layer: BodyLayer, count: int) -> None:
     truth, given, before = seen_take(layer, count, presence=0.9)
     after = refine_hands(given, before, layer)
