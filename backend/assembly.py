@@ -170,8 +170,9 @@ def _refined(
         principal_point=seen.lens.principal_point,
     )
     better = refine(given, layer, progress=progress)
-    count = len(motion.trans)
-    better = refine_hands(given, better, layer, report=lambda: progress(count, count) if progress else None)
+    if seen.hand_scores[rows].any():  # else they are not captured and rest
+        count = len(motion.trans)
+        better = refine_hands(given, better, layer, report=lambda: progress(count, count) if progress else None)
     return Motion(
         rotations=np.asarray(better.rotations, dtype=np.float64),
         trans=np.asarray(better.trans, dtype=np.float64),
