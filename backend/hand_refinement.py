@@ -34,7 +34,7 @@ from .descent import (
 from .model.camera import project
 from .model.rotation import matrix_from_6d
 from .motion.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
-from .refinement import PALM_OF_HAND, RefinedMotion, RefinementInput
+from .refinement import DOUBTED_HAND, PALM_OF_HAND, STEADY_PULL, TRUSTED_HAND, RefinedMotion, RefinementInput
 
 Array = NDArray[np.floating[Any]]
 
@@ -45,10 +45,6 @@ HANDS = [list(LEFT_HAND21), list(RIGHT_HAND21)]
 
 STEPS = 100
 RATE = 0.02
-STEADY_PULL = 0.12
-"""Seconds, see `refinement.STEADY_PULL`."""
-DOUBTED, TRUSTED = 0.5, 0.8
-"""A hand is not believed below the first presence, and wholly from the second on."""
 REPROJECTION = 20.0
 DELTA = 0.15
 """Palm lengths; a point farther off than this pulls with constant force."""
@@ -78,7 +74,7 @@ def refine_hands(
     Returns:
         The motion with other wrists and fingers; as it is if no hand is seen at all.
     """
-    if not (motion.hands[..., 2] > DOUBTED).any():
+    if not (motion.hands[..., 2] > DOUBTED_HAND).any():
         return refined
     rotations = np.array(refined.rotations, dtype=np.float32)
     seconds = tensor(np.asarray(motion.times) - motion.times[0])
@@ -114,7 +110,7 @@ class _HandEnergy:
         seen = tensor(motion.hands[window])
         self.seen = directions(seen[..., :2])
         self.palms = directions(seen[:, :, PALM_OF_HAND, :2]).norm(dim=-1).mean(-1).clamp_min(1.0)
-        self.trust = trust(seen[..., 0, 2], DOUBTED, TRUSTED)
+        self.trust = trust(seen[..., 0, 2], DOUBTED_HAND, TRUSTED_HAND)
 
     def __call__(self, six: Tensor) -> Tensor:
         """(W, 32, 6) -> the energy, a scalar."""

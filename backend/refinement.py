@@ -229,6 +229,6 @@ class _Energy:
         turned = directions(pixels.unflatten(1, (2, -1)))
         return self._huber((turned - self.palms).norm(dim=-1).flatten(1), self.palm_trust.flatten(1))
 
-    def _huber(self, pixels: Tensor, trust: Tensor) -> Tensor:
+    def _huber(self, pixels: Tensor, counts: Tensor) -> Tensor:
         """(W, P) distances on the picture and how much they count -> a scalar."""
-        return (trust * huber(pixels / self.heights, self.weights.huber)).mean()
+        return (counts * huber(pixels / self.heights, self.weights.huber)).mean()

@@ -8,11 +8,11 @@ import pytest
 from pose2pose.backend.body.joints import LEFT_HAND21, RIGHT_HAND21
 from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.descent import OVERLAP, WINDOW
-from pose2pose.backend.hand_refinement import DOUBTED, refine_hands
+from pose2pose.backend.hand_refinement import refine_hands
 from pose2pose.backend.motion.body_file import load_body
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
-from pose2pose.backend.refinement import RefinedMotion, RefinementInput
+from pose2pose.backend.refinement import DOUBTED_HAND, RefinedMotion, RefinementInput
 
 torch = pytest.importorskip("torch")
 
@@ -94,7 +94,7 @@ def test_only_wrists_and_fingers_turn(layer: BodyLayer) -> None:
 
 
 def test_hands_that_nobody_sees_stay_as_they_are(layer: BodyLayer) -> None:
-    _, given, before = seen_take(layer, 8, presence=DOUBTED)
+    _, given, before = seen_take(layer, 8, presence=DOUBTED_HAND)
     np.testing.assert_array_equal(refine_hands(given, before, layer).rotations, before.rotations)
 
 

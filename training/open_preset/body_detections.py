@@ -19,6 +19,7 @@ from ...backend.body.layer import BodyLayer
 from ...backend.crops import ray_rotation
 from ...backend.model.body import BodyBranch, ProjectedFeatures
 from ..synthetic.people import People, PeopleSampler
+from ..synthetic.poses import rotation_vectors_to_matrices
 from ..synthetic.randomness import normal
 from .body_heads import body_losses, predict, trainable_heads, weighted_sum
 from .clock import optimize
@@ -81,7 +82,7 @@ class SeenPeople:
         the roll from them. Rendered people are never rolled, real cameras are.
         """
         count = len(self)
-        roll = turns_around_axis(normal(generator, _ROLL, count))
+        roll = rotation_vectors_to_matrices(normal(generator, _ROLL, count, 1) * torch.tensor([0.0, 0.0, 1.0]))
         rotations = self.rotations.clone()
         rotations[:, 0] = roll @ rotations[:, 0]
         keypoints = self.keypoints @ roll[:, :2, :2].mT
@@ -106,14 +107,6 @@ class SeenPeople:
     def load(cls, path: Path) -> "SeenPeople":
         """Read it again."""
         return cls(**load_file(path))
-
-
-def turns_around_axis(angles: Tensor) -> Tensor:
-    """(N,) radians -> (N, 3, 3) rotations around the camera's axis."""
-    cosine, sine, zero = angles.cos(), angles.sin(), torch.zeros_like(angles)
-    rows = [cosine, -sine, zero, sine, cosine, zero, zero, zero, torch.ones_like(angles)]
-    turns: Tensor = torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
-    return turns
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ say what they always said, which real video needs: renders are not real pictures
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from ...backend.body.layer import BodyLayer
 from ...backend.model.body import BodyBranch
 from ...backend.model.layers import FeatureInjection
+from ..synthetic.randomness import normal
 from .body_detections import SeenPeople, feature_net
 from .body_heads import body_losses, measure, predict, predict_both_ways, trainable_heads, weighted_sum
 from .clock import optimize
@@ -23,19 +25,19 @@ NOISE = 0.3
 """Deviation of the noise on standardized features; without it a few thousand renders are learnt by heart."""
 
 
-def projected_features(branch: BodyBranch, people: SeenPeople, noise: float = 0.0) -> Tensor:
-    """The feature vectors (N, G) of rendered people. No hand network looks at them, so its features are zero.
-
-    Args:
-        branch: the branch.
-        people: with their raw features.
-        noise: standard deviation of what is added to the standardized features.
-    """
+def projected_features(branch: BodyBranch, people: SeenPeople) -> Tensor:
+    """The feature vectors (N, G) of rendered people. No hand network looks at them, so its features are zero."""
     net = feature_net(branch)
-    spread = noise * net.pooling.standardization.std, noise * net.context.std
-    joints = people.joints.float() + torch.randn(people.joints.shape) * spread[0]
-    context = people.context.float() + torch.randn(people.context.shape) * spread[1]
-    return net.project(joints, context, torch.zeros(len(people), 2, 4, net.palm_projection.in_features))
+    palms = torch.zeros(len(people), 2, 4, net.palm_projection.in_features)
+    return net.project(people.joints.float(), people.context.float(), palms)
+
+
+def with_noise(branch: BodyBranch, people: SeenPeople, generator: torch.Generator) -> SeenPeople:
+    """The same people with noise on their raw features, in proportion to the branch's statistics of them."""
+    net = feature_net(branch)
+    joints = normal(generator, NOISE, *people.joints.shape) * net.pooling.standardization.std
+    context = normal(generator, NOISE, *people.context.shape) * net.context.std
+    return replace(people, joints=people.joints + joints, context=people.context + context)
 
 
 def ways_of_features(branch: BodyBranch) -> nn.ModuleList:
@@ -75,7 +77,7 @@ def train_on_features(
     def loss() -> Tensor:
         picked = people.pick(torch.randint(len(people), (BATCH,), generator=generator)).varied(generator)
         samples = picked.with_palms(generator)
-        prediction = predict(branch, samples, projected_features(branch, picked, NOISE))
+        prediction = predict(branch, samples, projected_features(branch, with_noise(branch, picked, generator)))
         return weighted_sum(body_losses(prediction, samples, body))
 
     steps = optimize(learnt, loss, seconds=seconds, learning_rate=LEARNING_RATE, report=report)
