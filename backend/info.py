@@ -7,18 +7,18 @@ from typing import Any
 import torch
 
 from .blend import BlendError, blender_program
+from .detection import WEIGHTS_FILE as DETECTOR
 from .device import DEVICE_NAMES, DeviceError, inference_dtype, pick_device
 from .model.presets import PRESETS
 from .motion.body_file import OPEN_BODY, BodyFileError, load_body
 from .summary import versions
-from .weights import PARTS, WEIGHTS_FOLDER, has_weights, part_path
+from .weights import WEIGHTS_FOLDER, has_weights, missing_files
 from .weights_sets import list_sets
 
 NEEDED = {
     "bpy": "pip install 'pose2pose[blender]', or put Blender 4.2 or newer on the PATH (only for animate)",
 }
 DEFAULT_PRESET = "open"
-DETECTOR = "person_detector.safetensors"
 
 
 def collect() -> dict[str, Any]:
@@ -33,8 +33,9 @@ def collect() -> dict[str, Any]:
         for found in list_sets()
         for file in found.files
     ]
-    wanted = [part_path(DEFAULT_PRESET, part) for part in PARTS] + [WEIGHTS_FOLDER / DETECTOR]
-    missing += [f"{path}: part of the package, reinstall it" for path in wanted if not path.is_file()]
+    absent = missing_files(DEFAULT_PRESET, WEIGHTS_FOLDER)
+    absent += [] if DETECTOR.is_file() else [DETECTOR]
+    missing += [f"{path}: part of the package, reinstall it" for path in absent]
     body = _body(missing)
     return {
         "versions": packages,

@@ -1,8 +1,8 @@
 """Weights of the network: loading with checks, saving with a metadata header. `weights_folders` says where they are.
 
 Each branch of a preset is one safetensors file, `<preset>_<part>.safetensors`. Its header says which preset and body it
-is for, the license, the training data and the metrics. Matrices may be stored as 16-bit floats; in memory all are
-32-bit.
+is for, the license, the training data and the metrics; and where the pretrained network inside the branch is in a file
+of its own, which (`trunk`). Matrices may be stored as 16-bit floats; in memory all are 32-bit.
 """
 
 import hashlib
@@ -17,16 +17,18 @@ from torch import Tensor, nn
 
 from .model.pose2pose import Pose2Pose
 from .model.presets import build, preset
-from .weights_folders import PARTS, WEIGHTS_FOLDER, WeightsError, find_weights, has_weights, part_path
+from .weights_folders import PARTS, WEIGHTS_FOLDER, WeightsError, find_weights, part_path
 
 __all__ = [
-    "NAMES_SHOWN", "PARTS", "WEIGHTS_FOLDER", "WeightsError", "WeightsFile", "describe_weights", "differences",
-    "find_weights", "has_weights", "identify_weights", "load_network", "load_part", "part_path", "read_metadata",
-    "read_tensors", "save_part", "save_tensors",
+    "NAMES_SHOWN", "PARTS", "TRUNK", "WEIGHTS_FOLDER", "WeightsError", "WeightsFile", "describe_weights", "differences",
+    "find_weights", "has_weights", "identify_weights", "load_network", "load_part", "missing_files", "part_files",
+    "part_path", "read_metadata", "read_part", "read_tensors", "save_part", "save_tensors",
 ]  # fmt: skip
 
 NAMES_SHOWN = 4
 """Differing names in a message."""
+TRUNK = "trunk"
+"""Key of a branch's header: the file beside it that holds the pretrained network, by the branch's names."""
 _HASH_SHOWN = 12
 """Hexadecimal digits by which weights are told apart."""
 
@@ -46,7 +48,7 @@ def load_network(preset_name: str, device: torch.device | str = "cpu", folder: P
     Args:
         preset_name: a key of `PRESETS`.
         device: where the network goes.
-        folder: of the three files, or the name of an imported set; None for the preset's own (`find_weights`).
+        folder: of the files, or the name of an imported set; None for the preset's own (`find_weights`).
 
     Returns:
         The network in evaluation mode, 32-bit.
@@ -66,20 +68,20 @@ def load_network(preset_name: str, device: torch.device | str = "cpu", folder: P
 
 
 def load_part(module: nn.Module, path: Path, preset_name: str | None = None) -> dict[str, str]:
-    """Fill a branch from its file.
+    """Fill a branch from its file, and from its trunk's if that has one of its own.
 
     Args:
         module: the branch.
-        path: the file.
+        path: the branch's file.
         preset_name: if given, the file's header must not name another preset.
 
     Returns:
-        The file's metadata.
+        The metadata of the branch's file.
 
     Raises:
-        WeightsError: the file is missing, broken, or its names and shapes differ from the module's.
+        WeightsError: a file is missing, broken, or its names and shapes differ from the module's.
     """
-    tensors, metadata = read_tensors(path)
+    tensors, metadata = read_part(path)
     named = metadata.get("preset", preset_name)
     if preset_name is not None and named != preset_name:
         raise WeightsError(f"{path} was made for the preset {named!r}, not for {preset_name!r}; choose that preset")
@@ -135,18 +137,47 @@ def identify_weights(preset_name: str, folder: Path) -> str:
 
     Args:
         preset_name: a key of `PRESETS`.
-        folder: of the three files.
+        folder: of the files.
 
     Returns:
         Such as `open 0123456789ab`, or `hand4whole 0123456789ab (studio)`.
     """
     digest = hashlib.sha256()
-    for part in PARTS:
-        content = memoryview(part_path(preset_name, part, folder).read_bytes())
+    for file in (file for part in PARTS for file in part_files(part_path(preset_name, part, folder))):
+        content = memoryview(file.read_bytes())
         digest.update(content[8 + int.from_bytes(content[:8], "little") :])  # behind the header, which names the source
     name = folder.resolve().name
     named = "" if folder == WEIGHTS_FOLDER or name == preset_name else f" ({name})"
     return f"{preset_name} {digest.hexdigest()[:_HASH_SHOWN]}{named}"
+
+
+def part_files(path: Path) -> list[Path]:
+    """A branch's file and, if its trunk has one of its own, that one as well, whether it is there or not.
+
+    Raises:
+        WeightsError: the branch's file is missing or broken.
+    """
+    trunk = read_metadata(path).get(TRUNK)
+    return [path, path.parent / Path(trunk).name] if trunk else [path]
+
+
+def missing_files(preset_name: str, folder: Path) -> list[Path]:
+    """The files of a preset that a folder lacks.
+
+    Raises:
+        WeightsError: a file is broken.
+    """
+    branches = [part_path(preset_name, part, folder) for part in PARTS]
+    files = [file for path in branches for file in (part_files(path) if path.is_file() else [path])]
+    return [file for file in files if not file.is_file()]
+
+
+def has_weights(preset_name: str) -> bool:
+    """Whether `find_weights` finds a preset's weights without being told where, and all of them are there."""
+    try:
+        return not missing_files(preset_name, find_weights(preset_name))
+    except WeightsError:
+        return False
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -175,6 +206,18 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except SafetensorError as error:
         raise _broken(path, error) from error
+
+
+def read_part(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """A branch's tensors, its trunk's among them, and the metadata of its own file.
+
+    Raises:
+        WeightsError: a file is missing or broken.
+    """
+    tensors, metadata = read_tensors(path)
+    for trunk in part_files(path)[1:]:
+        tensors |= read_tensors(trunk)[0]
+    return tensors, metadata
 
 
 def _check_exists(path: Path) -> None:

@@ -77,15 +77,6 @@ def find_weights(preset_name: str, given: Path | None = None) -> Path:
     raise WeightsError(f"there are no weights of the preset {preset_name!r} here. {_way_to_get(preset_name)}")
 
 
-def has_weights(preset_name: str) -> bool:
-    """Whether `find_weights` finds a preset's weights without being told where, and all parts are there."""
-    try:
-        folder = find_weights(preset_name)
-    except WeightsError:
-        return False
-    return all(part_path(preset_name, part, folder).is_file() for part in PARTS)
-
-
 def _given(given: Path) -> Path:
     if given.is_dir():
         return given

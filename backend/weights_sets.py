@@ -17,6 +17,7 @@ from torch import Tensor
 from .official.released_models import RELEASED, ReleasedModel
 from .weights import (
     NAMES_SHOWN,
+    TRUNK,
     WEIGHTS_FOLDER,
     WeightsError,
     WeightsFile,
@@ -53,8 +54,9 @@ class WeightsSet:
 
     @property
     def missing(self) -> list[Path]:
-        """Files that belong to one of the authors' networks, of which only others are there."""
+        """Files of which only others are there: of one of the authors' networks, or the trunk of a branch."""
         names = {file for preset in self.presets if preset in RELEASED for file in RELEASED[preset].files.values()}
+        names |= {file.metadata[TRUNK] for file in self.files if TRUNK in file.metadata}
         return [self.folder / name for name in sorted(names - {file.path.name for file in self.files})]
 
     @property

@@ -12,14 +12,18 @@ from torch import nn
 from pose2pose.backend.model.presets import build, preset
 from pose2pose.backend.weights import (
     PARTS,
+    TRUNK,
     WeightsError,
     describe_weights,
     find_weights,
     identify_weights,
     load_network,
     load_part,
+    missing_files,
     part_path,
+    read_metadata,
     save_part,
+    save_tensors,
 )
 
 
@@ -50,6 +54,32 @@ def test_weights_are_told_apart_by_their_hash_and_name(tmp_path: Path) -> None:
     next(iter(tensors.values())).view(-1)[0] += 1
     save_file(tensors, path)
     assert identify_weights("open", copy) != same
+
+
+def test_a_trunk_in_a_file_of_its_own_belongs_to_the_weights(tmp_path: Path) -> None:
+    copy = shutil.copytree(find_weights("open"), tmp_path / "copy")
+    before = identify_weights("open", copy)
+    trunk = copy / read_metadata(part_path("open", "body", copy))[TRUNK]
+    assert missing_files("open", copy) == []
+    tensors = load_file(trunk)
+    next(iter(tensors.values())).view(-1)[0] += 1
+    save_file(tensors, trunk)
+    assert identify_weights("open", copy) != before
+    trunk.unlink()
+    assert missing_files("open", copy) == [trunk]
+    with pytest.raises(WeightsError, match=f"no weights file .*{trunk.name}"):
+        load_network("open", "cpu", copy)
+
+
+def test_a_branch_is_filled_from_both_its_files(tmp_path: Path) -> None:
+    saved, loaded = _part(), _part()
+    tensors = saved.state_dict()
+    first = {name: tensors[name] for name in ("0.weight", "0.bias")}
+    save_tensors(first, tmp_path / "pretrained.safetensors", {}, torch.float32)
+    rest = {name: tensor for name, tensor in tensors.items() if name not in first}
+    save_tensors(rest, tmp_path / "part.safetensors", {TRUNK: "pretrained.safetensors"}, torch.float32)
+    load_part(loaded, tmp_path / "part.safetensors")
+    assert all(torch.equal(loaded.state_dict()[name], tensor) for name, tensor in tensors.items())
 
 
 def test_half_precision_on_disk_full_precision_in_memory(tmp_path: Path) -> None:

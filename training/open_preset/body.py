@@ -23,7 +23,7 @@ from ...backend.body.layer import BodyLayer
 from ...backend.model.body import BodyBranch
 from ...backend.model.presets import build_open_body
 from ...backend.motion.body_file import BodyFile, load_body
-from ...backend.weights import load_part, part_path, save_part
+from ...backend.weights import TRUNK, load_part, part_path, read_part, save_tensors
 from ..synthetic.people import PeopleSampler
 from ..synthetic.pose_split import split_poses
 from ..synthetic.scenery import Scenery
@@ -32,15 +32,21 @@ from .body_features import train_on_features, validate_on_renders
 from .body_heads import keypoint_position, train_on_keypoints, validate
 from .clock import progress
 
-TRUNK = "position.backbone."
+TRUNK_NAMES = "position.backbone."
 """Names of the pretrained network's weights inside the branch."""
+TRUNK_FILE = "keypoint_detector.safetensors"
+TRUNK_LICENSE = "Apache-2.0 (MoveNet Thunder, Google)"
 
 
 def load_trunk(branch: BodyBranch, path: Path | None) -> None:
-    """Fill the pretrained MoveNet: from its own file, or None for the one inside the package's body weights."""
-    tensors = load_file(path or part_path("open", "body"))
+    """Fill the pretrained MoveNet: from a file that `pretrained.convert` wrote, or None for the package's."""
     if path is None:
-        tensors = {name.removeprefix(TRUNK): tensor for name, tensor in tensors.items() if name.startswith(TRUNK)}
+        packaged, _ = read_part(part_path("open", "body"))
+        tensors = {
+            name.removeprefix(TRUNK_NAMES): tensor for name, tensor in packaged.items() if name.startswith(TRUNK_NAMES)
+        }
+    else:
+        tensors = load_file(path)
     backbone = keypoint_position(branch).backbone
     backbone.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
     backbone.requires_grad_(False)
@@ -57,13 +63,22 @@ def render_people(branch: BodyBranch, poses: Tensor, path: Path, options: argpar
     return SeenPeople.load(path)
 
 
+def save_body(branch: BodyBranch, folder: Path, header: dict[str, str]) -> None:
+    """Write what was trained here, and beside it the pretrained network, which has another license."""
+    tensors = branch.state_dict()
+    trunk = {name: tensor for name, tensor in tensors.items() if name.startswith(TRUNK_NAMES)}
+    heads = {name: tensor for name, tensor in tensors.items() if name not in trunk}
+    save_tensors(trunk, folder / TRUNK_FILE, {"license": TRUNK_LICENSE}, torch.float16)
+    save_tensors(heads, part_path("open", "body", folder), {**header, TRUNK: TRUNK_FILE}, torch.float16)
+
+
 def metadata(body: BodyFile, metrics: dict[str, float]) -> dict[str, str]:
-    """The header of the weights file."""
+    """The header of the branch's file."""
     data = "CMU motion capture (mocap.cs.cmu.edu, NSF EIA-0196217) on the open body, projected"
     return {
         "preset": "open",
         "body": body.name,
-        "license": "Apache-2.0 (MoveNet Thunder, Google) and CC0-1.0 (heads)",
+        "license": "CC0-1.0",
         "training_data": f"{data} and rendered" if "renders_mpjpe_mm" in metrics else data,
         "metrics": json.dumps({name: round(value, 2) for name, value in metrics.items()}),
     }
@@ -88,7 +103,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--panoramas", type=Path, help=".npz of backgrounds (default: procedural ones)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for open_body.safetensors")
+    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the two weights files")
     return parser.parse_args(arguments)
 
 
@@ -133,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.start:
         load_part(branch, options.start, "open")
     metrics = run_stages(branch, file, options)
-    save_part(branch, part_path("open", "body", options.output), metadata(file, metrics))
+    save_body(branch, options.output, metadata(file, metrics))
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     print(json.dumps(metrics))
 

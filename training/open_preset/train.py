@@ -5,7 +5,7 @@ r"""`pose2pose-train open train`: body, hands and face of the preset `open`, one
 Each part is trained by its own script with its share of the time that is left. A run that was stopped goes on with
 the part that was not finished: what it had rendered stays, its optimization begins again, as its schedule ends by the
 clock. Rendering and validation come on top of a part's time and are taken from those after it.
-At the end the folder holds the three weights files (16-bit matrices) and `metrics.json`; measure and calibrate them
+At the end the folder holds the weights files (16-bit matrices) and `metrics.json`; measure and calibrate them
 with `pose2pose-train open evaluate` and `calibrate --weights run --write`.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from ...backend.weights import PARTS, part_path, read_metadata, read_tensors
+from ...backend.weights import PARTS, part_path, read_metadata, read_part
 from . import body, face, hand
 from .calibration import add_arguments as add_calibration_arguments
 from .evaluation import add_arguments as add_measuring_arguments
@@ -35,7 +35,7 @@ STAGES = {
 """Of a part's time; the scripts of body and hand train several things in turn."""
 LEAST = 0.5
 """Of a part's share: so much it gets even where the pictures of those before took longer than planned."""
-TRUNKS = {"body": "position.backbone.", "hand": "position.backbone.", "face": "backbone."}
+TRUNKS = {"body": body.TRUNK_NAMES, "hand": "position.backbone.", "face": "backbone."}
 """Names of the pretrained network inside each branch."""
 TRAINERS: dict[str, Callable[[list[str]], None]] = {"body": body.main, "hand": hand.main, "face": face.main}
 PROGRESS = "progress.json"
@@ -129,7 +129,7 @@ def trunk_file(part: str, options: argparse.Namespace) -> Path:
     path: Path = options.output / "trunks" / f"{part}.safetensors"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        tensors, _ = read_tensors(part_path("open", part))
+        tensors, _ = read_part(part_path("open", part))
         inside = [name for name in tensors if name.startswith(TRUNKS[part])]
         save_file({name.removeprefix(TRUNKS[part]): tensors[name] for name in inside}, path)
     return path

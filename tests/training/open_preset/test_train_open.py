@@ -108,4 +108,4 @@ def test_a_rehearsal_writes_weights_that_load(tmp_path: Path, poses: Path) -> No
     assert main(line) == 0
     load_network("open", folder=tmp_path)
     assert set(json.loads((tmp_path / "metrics.json").read_text())) == set(PARTS)
-    assert part_path("open", "body", tmp_path).stat().st_size < 32 * 2**20
+    assert all(file.stat().st_size < 15 * 2**20 for file in tmp_path.glob("*.safetensors"))
