@@ -185,7 +185,8 @@ def test_missing_weights_say_how_to_get_them(user_data: Path, tmp_path: Path) ->
 def test_imported_weights_are_found_by_preset_and_by_name(user_data: Path) -> None:
     def store(name: str) -> None:
         for part in ("body", "hand", "face"):
-            save_tensors({}, set_folder(name) / f"hand4whole_{part}.safetensors", {}, torch.float32)
+            path = set_folder(name) / f"hand4whole_{part}.safetensors"
+            save_tensors({"bias": torch.zeros(1)}, path, {}, torch.float32)
 
     assert not has_weights("hand4whole")
     store("first")
