@@ -78,10 +78,10 @@ def huber(errors: Tensor, delta: float) -> Tensor:
     return torch.nn.functional.huber_loss(errors, torch.zeros_like(errors), delta=delta, reduction="none") / delta
 
 
-def robust(differences: Tensor, saturation: float) -> Tensor:
-    """(W, J, 6) -> mean over frames of the joints' squared lengths, each no larger than the saturation."""
+def robust(differences: Tensor, saturation: float, shares: Tensor | float = 1.0) -> Tensor:
+    """(W, J, 6) -> mean over frames of the joints' squared lengths, none over the saturation, times (J,) shares."""
     distance = differences.square().sum(-1)
-    return (distance / (1 + distance / saturation)).sum(1).mean()
+    return (shares * distance / (1 + distance / saturation)).sum(1).mean()
 
 
 def acceleration(values: Tensor, times: Tensor) -> Tensor:

@@ -46,18 +46,23 @@ BODY_JOINTS = 22
 PALMS = [LEFT_PALM5, RIGHT_PALM5]
 PALM_OF_HAND = [RIGHT_HAND21.index(point) for point in RIGHT_PALM5]
 """Wrist and knuckles among the points of a hand."""
-KNEES = [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]
+SIDES = ("left", "right")
+KNEES = [JOINT_INDEX[f"{side}_knee"] for side in SIDES]
+ARMS = [JOINT_INDEX[f"{side}_{joint}"] for joint in ("collar", "shoulder", "elbow", "wrist") for side in SIDES]
 STEPS = 300
 RATES = (0.01, 0.02)
 """Of the descent: 6D rotations, translation."""
-STEADY_PULL = 0.12
+PULL_SHARES = torch.ones(BODY_JOINTS)
+"""Of each joint in the pull to the network."""
+PULL_SHARES[[*ARMS, *KNEES]] = 0.25  # what they do shows on the picture better than the network tells it
+STEADY_PULL = 0.08
 """Seconds, deviation of the Gaussian over the rotations that pull. A keypoint holds most joints in place, but the turns
 of wrists and limbs around themselves would follow the network's flicker."""
 STEADY_ROTATION = 0.03
 STEADY_TRANSLATION = 0.3
 """Seconds, deviation of the Gaussian over the starting point. Descent removes flicker slowly but adds motion fast, so
 it starts from a motion that is too smooth."""
-DOUBTED_SCORE, TRUSTED_SCORE = 0.2, 0.6
+DOUBTED_SCORE, TRUSTED_SCORE = 0.3, 0.7
 """A keypoint is not believed below the first score, more and more from there, and wholly from the second on."""
 DOUBTED_HAND, TRUSTED_HAND = 0.5, 0.8
 """The same for the presence of hands."""
@@ -104,7 +109,8 @@ class Weights:
     """Person heights; a detected point farther off than this pulls with constant force."""
     palms: float = 30.0
     """On the directions from the wrists to the knuckles, with the same Huber loss."""
-    pull: float = 0.5
+    pull: float = 8.0
+    """To the network's rotations. Less would fit poses to points that guess at what is hidden; more would not look."""
     pull_saturation: float = 0.25
     """Squared 6D distance beyond which the pull to the network's rotation fades."""
     straight_knees: float = 1.5
@@ -194,7 +200,7 @@ class _Energy:
         points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
         placed = (points + all_trans[:, None])[known:]
         energy = weights.reprojection * self._reprojection(placed) + weights.palms * self._palms(placed)
-        energy = energy + weights.pull * robust(six - self.pull, weights.pull_saturation)
+        energy = energy + weights.pull * robust(six - self.pull, weights.pull_saturation, PULL_SHARES)
         bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
         energy = energy + weights.straight_knees * robust(bends, weights.straight_saturation)
         if len(all_six) < 3:
