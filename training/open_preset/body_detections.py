@@ -79,7 +79,7 @@ class SeenPeople:
         """The same people by a camera that is rolled, with keypoints and scores a little off: fewer go by heart.
 
         What the network would see in the rolled picture is not known: its features stay, and nobody can learn to read
-        the roll from them. Rendered people are never rolled, real cameras are.
+        the roll from them. Cameras of rendered people are rolled by 8 degrees (deviation), hand-held ones by more.
         """
         count = len(self)
         roll = rotation_vectors_to_matrices(normal(generator, _ROLL, count, 1) * torch.tensor([0.0, 0.0, 1.0]))
