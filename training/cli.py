@@ -16,6 +16,7 @@ COMMANDS = {
     "reproduce": (".reproduce", "run the configurations of one of the paper's tables, and print it"),
     "check-data": (".check_data", "count the files of data sets, draw samples, name what is missing"),
     "synthesize": (".synthetic.synthesize", "render people with labels to train on"),
+    "film": (".synthetic.films", "render films of people who move, to measure captures on"),
     "open": (".open_preset.train", "train and measure the default weights of the preset open"),
 }
 """Each command's module and what `--help` says about it."""

@@ -41,8 +41,6 @@ from .face_head import FaceModel
 
 Table = dict[str, Rows]
 
-RESULTS, REPORT = "open.json", "open.md"
-
 
 @dataclass(frozen=True)
 class Answers:
@@ -87,10 +85,8 @@ def run_evaluate(options: argparse.Namespace) -> int:
     title = f"`{options.dataset.name}`: {len(answers.people)} people of {height}x{width}, weights {answers.identity}"
     text = markdown(title, table)
     if options.output:
-        options.output.mkdir(parents=True, exist_ok=True)
         results = {"dataset": str(options.dataset), "weights": answers.identity, "rows": table}
-        (options.output / RESULTS).write_text(json.dumps(_without_nan(results), indent=1) + "\n", encoding="utf-8")
-        (options.output / REPORT).write_text(text, encoding="utf-8")
+        write_results(options.output, "open", results, text)
     if options.worst:
         draw_worst(options.worst, answers.people, answers.said, answers.truth, answers.shown, answers.scores)
     print(text)
@@ -143,6 +139,13 @@ def markdown(title: str, table: Mapping[str, Rows]) -> str:
             lines.append(f"| {about} | {what} | {_number(number)} |")
             about = ""
     return "\n".join(lines) + "\n"
+
+
+def write_results(folder: Path, name: str, results: Mapping[str, Any], text: str) -> None:
+    """The numbers as NAME.json, and what is printed as NAME.md."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(_without_nan(results), indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
 def _number(number: float) -> str:

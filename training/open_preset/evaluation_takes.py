@@ -38,13 +38,13 @@ def take_rows(file: Path, body: BodyFile) -> Rows:
         TakeError: not a take.
     """
     take = load_take(file)
-    joints = relative_joints(take, body)
+    joints = body_joints(take, body)
     minutes = max((take.times[-1] - take.times[0]) / 60, 1e-9)
     rows = {
         "frames": float(len(take)),
-        "jitter, network": jitter(relative_joints(take.with_raw_motion(), body), take.times),
+        "jitter, network": jitter(body_joints(take.with_raw_motion(), body), take.times),
         "jitter, refined": jitter(joints, take.times),
-        "jitter, as keyed": jitter(relative_joints(moved(take, KeySettings(), body.hands_mean), body), take.times),
+        "jitter, as keyed": jitter(body_joints(moved(take, KeySettings(), body.hands_mean), body), take.times),
         "facing flips a minute": facing_flips(take.poses[:, :3]) / minutes,
         "left-right swaps a minute": side_swaps(joints) / minutes,
     }
@@ -54,11 +54,16 @@ def take_rows(file: Path, body: BodyFile) -> Rows:
     return rows
 
 
-def relative_joints(take: Take, body: BodyFile) -> Array:
+def body_joints(take: Take, body: BodyFile) -> Array:
     """(T, 22, 3) meters relative to the pelvis, in the take's world."""
-    rotations = matrix_from_axis_angle(take.poses.reshape(-1, JOINT_COUNT, 3).astype(np.float64))[:, BODY_JOINTS]
-    joints, _ = forward_kinematics(rotations, body.rest_joints(take.betas.astype(np.float64))[BODY_JOINTS])
-    return joints - joints[:, :1]
+    return posed_joints(take, body)[0][:, BODY_JOINTS]
+
+
+def posed_joints(take: Take, body: BodyFile) -> tuple[Array, Array]:
+    """(T, 55, 3) meters relative to the pelvis and (T, 55, 3, 3) rotations, both in the take's world."""
+    rotations = matrix_from_axis_angle(take.poses.reshape(-1, JOINT_COUNT, 3).astype(np.float64))
+    joints, turns = forward_kinematics(rotations, body.rest_joints(take.betas.astype(np.float64)))
+    return joints - joints[:, :1], turns
 
 
 def jitter(joints: Array, times: Array) -> float:

@@ -24,6 +24,7 @@ from . import body, face, hand
 from .calibration import add_arguments as add_calibration_arguments
 from .evaluation import add_arguments as add_measuring_arguments
 from .evaluation import add_evaluation_arguments, run_calibrate, run_evaluate
+from .evaluation_films import add_film_arguments, run_films
 
 SHARES = {"body": 0.55, "hand": 0.3, "face": 0.15}
 """Of the time, for parts that are all to be trained."""
@@ -46,12 +47,15 @@ class TrainingError(ValueError):
 
 
 def add_command(subparsers: Any) -> None:
-    """Add `open` with `train`, `evaluate` and `calibrate` to the command line."""
+    """Add `open` with `train`, `evaluate`, `films` and `calibrate` to the command line."""
     parser: argparse.ArgumentParser = subparsers.add_parser("open", help="train and measure the default weights")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     evaluate = commands.add_parser("evaluate", help="the table of the model card, on rendered people and takes")
     add_evaluation_arguments(evaluate)
     evaluate.set_defaults(run=run_evaluate)
+    films = commands.add_parser("films", help="whole captures of rendered films, beside the truth")
+    add_film_arguments(films)
+    films.set_defaults(run=run_films)
     calibrate = commands.add_parser("calibrate", help="make confidence the probability of being right")
     add_measuring_arguments(calibrate)
     add_calibration_arguments(calibrate)

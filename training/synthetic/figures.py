@@ -86,10 +86,13 @@ class Figures:
         self._axes = hand_axes(body, device)
         self._poses = poses.cpu()
 
-    def draw(self, generator: torch.Generator, image: Tensor, view: Tensor) -> Figure:
-        """People for the (K,) pictures, whose cameras are turned by (K, 3, 3) against the vertical."""
+    def draw(self, generator: torch.Generator, image: Tensor, view: Tensor, poses: Tensor | None = None) -> Figure:
+        """People for the (K,) pictures, whose cameras are turned by (K, 3, 3) against the vertical.
+
+        Their poses come from the library, or from (N, 22, 3, 3) others.
+        """
         count = len(image)
-        rotations, expression = self._rotations(generator, count, view)
+        rotations, expression = self._rotations(generator, count, view, self._poses if poses is None else poses)
         betas = normal(generator, 1, count, 10).clamp(-2.5, 2.5)
         return self.dress(generator, image, rotations, betas, expression)
 
@@ -106,15 +109,15 @@ class Figures:
         surface = torch.cat([clothed, worn], dim=1)
         return Figure(image, rotations, betas, expression, skin, points, surface, places, looks, outfit)
 
-    def _rotations(self, generator: torch.Generator, count: int, view: Tensor) -> tuple[Tensor, Tensor]:
-        """(count, 55, 3, 3): library poses, partly recombined, turned any way, with random hands and face.
+    def _rotations(self, generator: torch.Generator, count: int, view: Tensor, poses: Tensor) -> tuple[Tensor, Tensor]:
+        """(count, 55, 3, 3): some of the poses, partly recombined, turned any way, with random hands and face.
 
         The (count, 10) expressions go with the jaws.
         """
         device = generator.device
         rotations = torch.eye(3, device=device).repeat(count, 55, 1, 1)
         seed = int(choice(generator, 2**31 - 1, 1))
-        rotations[:, :22] = sample_poses(self._poses, count, torch.Generator().manual_seed(seed)).to(device)
+        rotations[:, :22] = sample_poses(poses, count, torch.Generator().manual_seed(seed)).to(device)
         rotations[:, JAW], expression, _ = sample_expressions(generator, count)
         rotations[:, RIGHT_HAND] = sample_hand_poses(generator, self._axes, count)
         rotations[:, LEFT_HAND] = mirror_rotations(sample_hand_poses(generator, self._axes, count))

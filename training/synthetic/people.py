@@ -96,10 +96,38 @@ class PeopleSampler:
         parts = [self._sample(generator, min(chunk, count - done)) for done in range(0, count, chunk)]
         return People(*(torch.cat([getattr(part, field.name) for part in parts]) for field in fields(People)))
 
-    def _sample(self, generator: torch.Generator, count: int) -> People:
+    @torch.no_grad()
+    def film(self, seed: int, motion: Tensor) -> People:
+        """One person who moves before a still camera: everything but the pose is drawn alike in all frames.
+
+        Args:
+            seed: of what is drawn.
+            motion: (T, 22, 3, 3) local rotations, as the library's. The pelvis stays in its place.
+
+        Returns:
+            T frames, by a camera that looks along the middle of its picture, as those of videos do.
+        """
+
+        def frame(pose: Tensor, shot: tuple[Camera, Tensor] | None) -> People:
+            generator = torch.Generator(self._inside.device).manual_seed(seed)
+            return self._sample(generator, 1, pose[None], shot)
+
+        shot = _centered(frame(motion[0], None), self.height, self.width)
+        frames = [frame(pose, shot) for pose in motion]
+        return People(*(torch.cat([getattr(one, field.name) for one in frames]) for field in fields(People)))
+
+    def _sample(
+        self,
+        generator: torch.Generator,
+        count: int,
+        poses: Tensor | None = None,
+        shot: tuple[Camera, Tensor] | None = None,
+    ) -> People:
+        """People in these poses, or the library's; by this camera and so far from it, or by ones that are drawn."""
         view = sample_views(generator, count)
-        person = self.figures.draw(generator, torch.arange(count, device=view.device), view)
-        camera, translation = _view(generator, person.points, self.height, self.width)
+        person = self.figures.draw(generator, torch.arange(count, device=view.device), view, poses)
+        drawn = _view(generator, person.points, self.height, self.width)
+        camera, translation = shot or drawn
         person = person.moved(translation)
         up = view[:, :, 1]
         ground = Ground(up, (person.skin * up[:, None]).sum(-1).amin(1))
@@ -146,6 +174,14 @@ class PeopleSampler:
         others = others.moved(start)
         above = (others.skin * ground.up[image][:, None]).sum(-1).amin(1) - ground.height[image]
         return others.moved(-above[:, None] * ground.up[image])
+
+
+def _centered(people: People, height: int, width: int) -> tuple[Camera, Tensor]:
+    """The cameras with their principal points in the middle, and the people moved so that they hardly seem to."""
+    middle = people.center.new_tensor([width / 2, height / 2]).expand_as(people.center)
+    moved = people.translation.clone()
+    moved[:, :2] += (people.center - middle) / people.focal[:, None] * people.points_3d[:, 0, 2:]
+    return Camera(people.focal, middle, height, width), moved
 
 
 def _inside(depth: Tensor) -> Tensor:
