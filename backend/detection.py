@@ -14,7 +14,7 @@ from torchvision.ops import nms  # type: ignore[import-untyped]
 
 from .device import inference_dtype
 from .model.movenet import MoveNet, build_multipose
-from .model.multipose import DecodedPeople, decode_people
+from .model.multipose import decode_people
 from .weights import WEIGHTS_FOLDER, WeightsError
 
 WEIGHTS_FILE = WEIGHTS_FOLDER / "person_detector.safetensors"
@@ -36,13 +36,19 @@ class PersonDetector:
     """Detects people in images of any size."""
 
     def __init__(
-        self, device: torch.device, *, longest_side: int = 384, min_score: float = 0.25, max_overlap: float = 0.7
+        self,
+        device: torch.device,
+        *,
+        longest_sides: Sequence[int] = (384, 192),
+        min_score: float = 0.25,
+        max_overlap: float = 0.7,
     ) -> None:
         """Load the network.
 
         Args:
             device: where to compute.
-            longest_side: pixels of the network's input; more finds smaller people and loses those who fill the frame.
+            longest_sides: pixels of the network's inputs; a large one finds small people and loses those who fill the
+                frame, a small one finds these.
             min_score: people below it are left out.
             max_overlap: of two people whose boxes overlap more (intersection over union) the better one stays.
 
@@ -51,7 +57,7 @@ class PersonDetector:
         """
         self.device = device
         self.dtype = inference_dtype(device)
-        self.longest_side = longest_side
+        self.longest_sides = longest_sides
         self.min_score = min_score
         self.max_overlap = max_overlap
         self.network = _load_network().to(device)
@@ -59,7 +65,7 @@ class PersonDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """Find the people in images of one size, in one pass of the network.
+        """Find the people in images of one size, in one pass of the network for each size of its input.
 
         Args:
             images: (H,W,3) RGB each.
@@ -72,23 +78,26 @@ class PersonDetector:
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
             raise ValueError(f"images of one call must have one size, got {sorted(shapes)}")
+        passes = [self._decode(images, side) for side in self.longest_sides]
+        boxes, keypoints, scores = (torch.cat(values, 1).cpu() for values in zip(*passes, strict=True))
+        return [self._best(*people) for people in zip(boxes, keypoints, scores, strict=True)]
+
+    def _decode(self, images: Sequence[NDArray[np.uint8]], longest_side: int) -> tuple[Tensor, Tensor, Tensor]:
+        """(B,N,4) boxes and (B,N,17,3) keypoints in the images' pixels, (B,N) scores."""
         height, width = images[0].shape[:2]
-        small = _fit(width, height, self.longest_side)
+        small = _fit(width, height, longest_side)
         batch = torch.from_numpy(np.stack([_letterbox(image, small) for image in images])).to(self.device)
         # A permuted view of (B,H,W,3) is what torch calls channels_last.
         pixels = batch.permute(0, 3, 1, 2).float() / 255
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             people = decode_people(self.network(pixels))
-        scale = torch.tensor([width / small[0], height / small[1]])
-        size = torch.tensor([width, height], dtype=torch.float32)
-        return [self._detections(people, index, scale, size) for index in range(len(images))]
+        scale = people.scores.new_tensor([width / small[0], height / small[1]])
+        boxes = torch.minimum(people.boxes * scale.repeat(2), scale.new_tensor([width, height] * 2))
+        keypoints = torch.cat([people.keypoints[..., :2] * scale, people.keypoints[..., 2:]], -1)
+        return boxes, keypoints, people.scores
 
-    def _detections(self, people: DecodedPeople, index: int, scale: Tensor, size: Tensor) -> Detections:
-        """Pick one image's people and bring them into its pixels."""
-        boxes = people.boxes[index].cpu() * scale.repeat(2)
-        boxes = torch.minimum(boxes, size.repeat(2))
-        keypoints, scores = people.keypoints[index].cpu(), people.scores[index].cpu()
-        keypoints = torch.cat([keypoints[..., :2] * scale, keypoints[..., 2:]], -1)
+    def _best(self, boxes: Tensor, keypoints: Tensor, scores: Tensor) -> Detections:
+        """One image's people who are sure enough, each once."""
         good = torch.nonzero(scores >= self.min_score)[:, 0]
         kept = good[nms(boxes[good], scores[good], self.max_overlap)]
         return Detections(boxes=boxes[kept].numpy(), keypoints=keypoints[kept].numpy(), scores=scores[kept].numpy())

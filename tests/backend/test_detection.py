@@ -99,10 +99,8 @@ def test_drawn_people_are_found_where_they_are(
         assert (keypoints[:, 2] > 0.4).all()
 
 
-def test_detections_equal_the_original_runtime(
-    detector: PersonDetector, two_people: tuple[Image, list[NDArray[np.float64]]]
-) -> None:
-    (found,) = detector.detect([two_people[0]])
+def test_detections_equal_the_original_runtime(two_people: tuple[Image, list[NDArray[np.float64]]]) -> None:
+    (found,) = PersonDetector(torch.device("cpu"), longest_sides=[384]).detect([two_people[0]])
     np.testing.assert_allclose(found.keypoints[0, :, :2], ORIGINAL_KEYPOINTS, atol=1)
     np.testing.assert_allclose(found.boxes[0], ORIGINAL_BOX, atol=1)
     np.testing.assert_allclose(found.scores, ORIGINAL_SCORES, atol=0.02)
@@ -136,6 +134,20 @@ def test_real_people_stay_found_over_a_clip(detector: PersonDetector, clip_frame
     walker = [one.keypoints[one.boxes[:, 3].argmax()] for one in found]
     steps = [np.linalg.norm(b[:, :2] - a[:, :2], axis=1)[5:].mean() for a, b in pairwise(walker)]
     assert max(steps) < 12
+
+
+@pytest.mark.parametrize("share", [1.0, 0.55], ids=["from head to foot", "head and trunk"])
+def test_people_who_fill_the_picture_are_found(
+    detector: PersonDetector, clip_frames: list[Image], share: float
+) -> None:
+    """Pictures cut to the walking woman, as a phone held upright or a webcam would show her."""
+    (found,) = detector.detect([clip_frames[0]])
+    box = found.boxes[found.boxes[:, 3].argmax()]
+    left, top, right, bottom = box.clip(0).round().astype(int).tolist()
+    bottom = top + round(share * (bottom - top))
+    (close,) = detector.detect([clip_frames[0][top:bottom, left:right].copy()])
+    assert len(close.scores) == 1 and close.scores[0] > 0.4
+    assert (np.abs(close.boxes[0] - [0, 0, right - left, bottom - top]) < 0.15 * (bottom - top)).all()
 
 
 def test_odd_sizes_and_no_images(detector: PersonDetector) -> None:
