@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose2pose.backend import detection
-from pose2pose.backend.detection import PersonDetector
+from pose2pose.backend.detection import VIEWS, PersonDetector, View
 from pose2pose.backend.device import DeviceError, inference_dtype, pick_device
 from pose2pose.backend.model.movenet import MoveNetMaps
 from pose2pose.backend.model.multipose import decode_people
@@ -100,7 +100,7 @@ def test_drawn_people_are_found_where_they_are(
 
 
 def test_detections_equal_the_original_runtime(two_people: tuple[Image, list[NDArray[np.float64]]]) -> None:
-    (found,) = PersonDetector(torch.device("cpu"), longest_sides=[384]).detect([two_people[0]])
+    (found,) = PersonDetector(torch.device("cpu"), views=[View(384)]).detect([two_people[0]])
     np.testing.assert_allclose(found.keypoints[0, :, :2], ORIGINAL_KEYPOINTS, atol=1)
     np.testing.assert_allclose(found.boxes[0], ORIGINAL_BOX, atol=1)
     np.testing.assert_allclose(found.scores, ORIGINAL_SCORES, atol=0.02)
@@ -148,6 +148,18 @@ def test_people_who_fill_the_picture_are_found(
     (close,) = detector.detect([clip_frames[0][top:bottom, left:right].copy()])
     assert len(close.scores) == 1 and close.scores[0] > 0.4
     assert (np.abs(close.boxes[0] - [0, 0, right - left, bottom - top]) < 0.15 * (bottom - top)).all()
+
+
+def test_large_and_small_people_are_found_together_and_once(detector: PersonDetector) -> None:
+    image = empty_picture()
+    drawn = [draw_person(image, 200, 232, 460), draw_person(image, 520, 330, 110)]
+    (small_only,) = PersonDetector(torch.device("cpu"), views=VIEWS[:1]).detect([image])
+    (large_only,) = PersonDetector(torch.device("cpu"), views=VIEWS[1:]).detect([image])
+    (found,) = detector.detect([image])
+    assert len(large_only.scores) == 1 and len(small_only.scores) >= 1
+    assert len(found.scores) == 2 and (np.diff(found.scores) <= 0).all()
+    for keypoints, joints in zip(sorted(found.keypoints, key=lambda points: points[0, 0]), drawn, strict=True):
+        assert np.linalg.norm(keypoints[:, :2] - joints, axis=1).mean() < 0.03 * np.ptp(joints[:, 1])
 
 
 def test_odd_sizes_and_no_images(detector: PersonDetector) -> None:
