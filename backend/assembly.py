@@ -11,13 +11,15 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from .body.joints import COCO17
+from .body.joints import COCO17, POINT_NAMES
 from .body.layer import BodyLayer
 from .confidence import Calibration, joint_confidence
 from .face_neutral import without_rest
 from .frames import Source
 from .hand_refinement import refine_hands
-from .model.camera import solve_translation
+from .lens import Lens
+from .model.camera import project, solve_translation
+from .model.mirror import other_sides
 from .motion.body_file import BodyFile
 from .motion.placement import WORLD_FROM_CAMERA, world_from_camera
 from .motion.rotations import axis_angle_from_matrix
@@ -36,6 +38,9 @@ DEPTH_JUMP = 0.2
 """Relative deviation from the usual depth that is a wrong solution."""
 MIN_DEPTH = 0.3
 """Meters from the camera; a solved translation nearer than this is a wrong one."""
+OTHER_SIDES = other_sides([POINT_NAMES[point] for point in COCO17])
+EXCHANGED = 0.75
+"""Keypoints change sides if the network's pose is then off from them by less than this share."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def _refined(
     layer: BodyLayer,
     progress: Callable[[int, int], None] | None,
 ) -> Motion:
-    keypoints = seen.keypoints[rows].copy()
+    keypoints = _on_their_sides(seen.keypoints[rows], motion, seen.lens, layer)
     hands = seen.hands[rows].copy()
     keypoints[~seen.found[rows], :, 2] = hands[~seen.found[rows], ..., 2] = 0.0
     given = RefinementInput(
@@ -179,6 +184,27 @@ def _refined(
         betas=motion.betas,
         expression=motion.expression,
     )
+
+
+def _on_their_sides(
+    keypoints: NDArray[np.float32], motion: Motion, lens: Lens, layer: BodyLayer
+) -> NDArray[np.float32]:
+    """(T, 17, 3) the keypoints, with left and right exchanged in frames where the network's own pose contradicts them.
+
+    Who is seen from behind is often marked as if from the front; the heads see more than the marks.
+    """
+    with torch.inference_mode():
+        points, _ = layer.skeleton(_tensor(motion.rotations), _tensor(motion.betas).expand(len(motion.trans), -1))
+        placed = points[:, COCO17] + _tensor(motion.trans)[:, None]
+        posed = project(placed, _tensor(lens.focal_xy), _tensor(lens.principal_point)).numpy()
+
+    def distance(marks: NDArray[np.float32]) -> Array:
+        trusted = np.where(marks[..., 2] >= SURE_SCORE, marks[..., 2], 0.0)
+        return np.asarray((trusted * np.linalg.norm(marks[..., :2] - posed, axis=-1)).sum(axis=1))
+
+    exchanged = keypoints[:, OTHER_SIDES]
+    wrong = distance(exchanged) < EXCHANGED * distance(keypoints)
+    return np.where(wrong[:, None, None], exchanged, keypoints)
 
 
 def _take(

@@ -25,6 +25,10 @@ FOUND_SCORE = 0.3
 """Mean score from which the network finds a person whom the detector missed."""
 CONTESTED_OVERLAP = 0.3
 """A bridged box that overlaps somebody else's this much may show that person instead."""
+MAX_TURN = 90.0
+"""Degrees that two rotations of a pelvis may lie apart however near in time: the network's own error."""
+TURN_SPEED = 180.0
+"""Degrees a second that they may lie apart further, after frames that were left out."""
 
 
 class Observations:
@@ -104,11 +108,50 @@ class Observations:
 
     @property
     def found(self) -> Mask:
-        """(T,) rows that say where the person is: tracked there, or found by the network where nobody else stands."""
+        """(T,) rows that say where the person is: tracked there, or found by the network where nobody else stands.
+
+        Rows in which the network took a back for a front are none.
+        """
         scores = self.keypoints[..., 2]
         rescued = ~self.contested & (scores.mean(axis=1) >= FOUND_SCORE)
         sure = (scores >= SURE_SCORE).sum(axis=1) >= SURE_POINTS
-        return np.asarray(self.filled & sure & (self.track.seen | rescued))
+        found = self.filled & sure & (self.track.seen | rescued)
+        found[found] = possible_turns(self.rotations[found, 0], self.track.times[found])
+        return np.asarray(found)
+
+
+def possible_turns(rotations: NDArray[np.floating[Any]], times: Array) -> Mask:
+    """The most frames through which a person can have turned; without them the others would be flips.
+
+    Args:
+        rotations: (T, 3, 3) of the pelvis in camera axes.
+        times: (T,) seconds, rising.
+
+    Returns:
+        (T,).
+    """
+    count = len(times)
+    # From such a distance in time on any two rotations go together.
+    free = np.searchsorted(times, times - (180.0 - MAX_TURN) / TURN_SPEED, side="right")
+    longest, before = np.ones(count, dtype=np.int64), np.full(count, -1)
+    ends = np.zeros(count, dtype=np.int64)  # Where the longest chain among the frames up to each ends.
+    for row in range(count):
+        near = np.arange(free[row], row)
+        cosines = (np.einsum("nij,ij->n", rotations[near], rotations[row]) - 1) / 2
+        apart = np.degrees(np.arccos(cosines.clip(-1, 1)))
+        near = near[apart <= MAX_TURN + TURN_SPEED * (times[row] - times[near])]
+        candidates = np.append(ends[free[row] - 1], near) if free[row] else near
+        if len(candidates):
+            # Of equal ones the latest, lest frames be left out for nothing.
+            best = candidates[len(candidates) - 1 - longest[candidates][::-1].argmax()]
+            longest[row], before[row] = longest[best] + 1, best
+        ends[row] = row if not row or longest[row] >= longest[ends[row - 1]] else ends[row - 1]
+    possible = np.zeros(count, dtype=bool)
+    row = int(ends[-1]) if count else -1
+    while row >= 0:
+        possible[row] = True
+        row = int(before[row])
+    return possible
 
 
 def bridge_rotations(rotations: NDArray[np.floating[Any]], known: Mask, times: Array) -> Array:

@@ -2,18 +2,22 @@
 
 import numpy as np
 import pytest
+import torch
 
-from pose2pose.backend.assembly import steady_translation
+from pose2pose.backend.assembly import assemble_take, steady_translation
+from pose2pose.backend.body.joints import COCO17
+from pose2pose.backend.body.layer import BodyLayer
 from pose2pose.backend.capture import CaptureError, capture, scan
 from pose2pose.backend.confidence import joint_confidence
 from pose2pose.backend.crops import crop_transform
 from pose2pose.backend.frames import VideoError
 from pose2pose.backend.lens import Lens, choose_lens
+from pose2pose.backend.motion.body_file import BodyFile, load_body
 from pose2pose.backend.motion.placement import WORLD_FROM_CAMERA, world_from_camera
 from pose2pose.backend.motion.rotations import matrix_from_axis_angle
 from pose2pose.backend.motion.skeleton import JOINT_INDEX, LEFT_HAND
 from pose2pose.backend.motion.take import load_take, save_take
-from pose2pose.backend.observations import Observations, bridge_rotations, bridge_values
+from pose2pose.backend.observations import Observations, bridge_rotations, bridge_values, possible_turns
 from pose2pose.backend.protocol import ProtocolError
 from pose2pose.backend.thumbnails import cut
 from pose2pose.backend.tracking import Track
@@ -310,6 +314,63 @@ def test_the_network_finds_who_the_detector_missed_but_not_who_is_hidden():
     for row, score in enumerate((0.8, 0.7, 0.05, 0.8)):
         seen.fill(row, crop_transform(seen.boxes[row]), results(score))
     assert seen.found.tolist() == [True, True, False, True]
+
+
+def turned(degrees) -> np.ndarray:
+    """(T, 3, 3) about the vertical."""
+    angles = np.radians(np.asarray(degrees, dtype=float))
+    return matrix_from_axis_angle(np.stack([0 * angles, angles, 0 * angles], axis=1))
+
+
+def test_moments_in_which_a_back_is_taken_for_a_front_are_left_out_and_turning_is_not():
+    times = np.arange(60) / 30
+    flipped = np.full(60, 10.0)
+    flipped[[20, 21, 22, 23, 40]] = 190, 180, 175, 185, 150
+    assert np.flatnonzero(~possible_turns(turned(flipped), times)).tolist() == [20, 21, 22, 23, 40]
+    assert possible_turns(turned(24.0 * np.arange(60)), times).all(), "two turns a second"
+    assert possible_turns(turned([0, 100, 200, 300]), np.arange(4.0)).all(), "a picture a second"
+    for_good = possible_turns(turned(np.where(np.arange(60) < 30, 10.0, 170.0)), times)
+    assert for_good[:15].all() and for_good[-15:].all()
+    assert possible_turns(turned([]), times[:0]).shape == (0,)
+
+
+def test_a_person_taken_for_their_back_is_not_found_there():
+    seen = observations([True] * 5)
+    for row in range(5):
+        seen.fill(row, crop_transform(seen.boxes[row]), results(0.8))
+    seen.rotations[2, 0] = seen.rotations[2, 0] @ turned([180])[0]
+    assert seen.found.tolist() == [True, True, False, True, True]
+
+
+def standing(degrees: float) -> tuple[Observations, BodyFile, BodyLayer]:
+    """Six frames of somebody who holds one arm up, turned by these degrees from the camera; exact keypoints."""
+    body = load_body()
+    layer = BodyLayer(body)
+    rotations = np.tile(np.eye(3), (6, 55, 1, 1))
+    rotations[:, 0] = matrix_from_axis_angle(np.array([np.pi, 0, 0])) @ turned([degrees])[0]
+    rotations[:, JOINT_INDEX["left_shoulder"]] = matrix_from_axis_angle(np.array([0, 0, 0.8]))
+    points, _ = layer.skeleton(torch.tensor(rotations).float(), torch.zeros(6, 10))
+    placed = points[:, COCO17].numpy() + np.array([0, 0, 4.0])
+    seen = observations([True] * 6)
+    seen.rotations[:], seen.filled[:] = rotations, True
+    seen.keypoints[..., :2] = placed[..., :2] / placed[..., 2:] * 500 + [320, 240]
+    seen.keypoints[..., 2] = 0.9
+    return seen, body, layer
+
+
+@pytest.mark.parametrize("degrees", [0.0, 150.0])
+def test_keypoints_that_change_sides_do_not_twist_the_body(clip, degrees):
+    seen, body, layer = standing(degrees)
+    source = open_source(clip)
+
+    def joints() -> np.ndarray:
+        take = assemble_take(seen, source, body=body, layer=layer, weights="", refined=True)
+        return take.joints_cam[:, :22] - take.joints_cam[:, :1]
+
+    right = joints()
+    others = [0, *(column for pair in range(1, 17, 2) for column in (pair + 1, pair))]
+    seen.keypoints[2:5] = seen.keypoints[2:5][:, others]
+    assert np.abs(joints() - right).max() < 1e-3
 
 
 def test_gaps_are_turned_through_evenly():
