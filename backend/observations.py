@@ -29,6 +29,9 @@ MAX_TURN = 90.0
 """Degrees that two rotations of a pelvis may lie apart however near in time: the network's own error."""
 TURN_SPEED = 180.0
 """Degrees a second that they may lie apart further, after frames that were left out."""
+TUMBLED = 0.5
+"""Cosine of the angle between two upward axes of the pelvis below which they lie apart for another reason than a back
+that was taken for a front."""
 
 
 class Observations:
@@ -139,7 +142,8 @@ def possible_turns(rotations: NDArray[np.floating[Any]], times: Array) -> Mask:
         near = np.arange(free[row], row)
         cosines = (np.einsum("nij,ij->n", rotations[near], rotations[row]) - 1) / 2
         apart = np.degrees(np.arccos(cosines.clip(-1, 1)))
-        near = near[apart <= MAX_TURN + TURN_SPEED * (times[row] - times[near])]
+        tumbled = rotations[near, :, 1] @ rotations[row, :, 1] < TUMBLED
+        near = near[tumbled | (apart <= MAX_TURN + TURN_SPEED * (times[row] - times[near]))]
         candidates = np.append(ends[free[row] - 1], near) if free[row] else near
         if len(candidates):
             # Of equal ones the latest, lest frames be left out for nothing.

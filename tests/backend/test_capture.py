@@ -329,6 +329,8 @@ def test_moments_in_which_a_back_is_taken_for_a_front_are_left_out_and_turning_i
     assert np.flatnonzero(~possible_turns(turned(flipped), times)).tolist() == [20, 21, 22, 23, 40]
     assert possible_turns(turned(24.0 * np.arange(60)), times).all(), "two turns a second"
     assert possible_turns(turned([0, 100, 200, 300]), np.arange(4.0)).all(), "a picture a second"
+    somersault = matrix_from_axis_angle(np.outer(np.radians([0, 0, 10, 110, 220, 330, 360]), [1.0, 0, 0]))
+    assert possible_turns(somersault, times[:7]).all()
     for_good = possible_turns(turned(np.where(np.arange(60) < 30, 10.0, 170.0)), times)
     assert for_good[:15].all() and for_good[-15:].all()
     assert possible_turns(turned([]), times[:0]).shape == (0,)
