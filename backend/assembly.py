@@ -39,6 +39,7 @@ DEPTH_JUMP = 0.2
 MIN_DEPTH = 0.3
 """Meters from the camera; a solved translation nearer than this is a wrong one."""
 OTHER_SIDES = other_sides([POINT_NAMES[point] for point in COCO17])
+"""For each of the 17 keypoints the place of its counterpart; the nose is its own."""
 EXCHANGED = 0.75
 """Keypoints change sides if the network's pose is then off from them by less than this share."""
 
@@ -163,7 +164,8 @@ def _refined(
 ) -> Motion:
     keypoints = _on_their_sides(seen.keypoints[rows], motion, seen.lens, layer)
     hands = seen.hands[rows].copy()
-    keypoints[~seen.found[rows], :, 2] = hands[~seen.found[rows], ..., 2] = 0.0
+    lost = ~seen.found[rows]
+    keypoints[lost, :, 2] = hands[lost, ..., 2] = 0.0
     given = RefinementInput(
         rotations=motion.rotations,
         trans=motion.trans,

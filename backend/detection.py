@@ -101,6 +101,7 @@ class PersonDetector:
         return [reduce(_merge, found) for found in zip(*views, strict=True)]
 
     def _detect(self, images: Sequence[NDArray[np.uint8]], view: View) -> list[Detections]:
+        """The people whom one view shows, in pixels of the images."""
         height, width = images[0].shape[:2]
         small = _fit(width, height, view.longest_side)
         batch = torch.from_numpy(np.stack([_letterbox(image, small, view.margin) for image in images])).to(self.device)

@@ -126,12 +126,14 @@ class Observations:
 def possible_turns(rotations: NDArray[np.floating[Any]], times: Array) -> Mask:
     """The most frames through which a person can have turned; without them the others would be flips.
 
+    Each frame follows the longest chain of frames before it that it goes together with.
+
     Args:
         rotations: (T, 3, 3) of the pelvis in camera axes.
         times: (T,) seconds, rising.
 
     Returns:
-        (T,).
+        (T,) True for the frames of the longest chain.
     """
     count = len(times)
     # From such a distance in time on any two rotations go together.
