@@ -172,6 +172,8 @@ def _refined(
         betas=motion.betas,
         keypoints=keypoints,
         hands=hands,
+        head_turns=seen.head_turns[rows],
+        faces=np.stack([np.where(lost, 0.0, seen.face_scores[rows]), seen.head_sizes[rows]], axis=1),
         times=seen.track.times[rows],
         focal=seen.lens.focal_xy,
         principal_point=seen.lens.principal_point,

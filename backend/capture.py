@@ -41,6 +41,8 @@ BATCH = 8
 
 BODY_SCALE = 2
 """Pixels of the crop for each pixel of the body branch's picture."""
+FACE_BOX = 2
+"""Place of the face among the boxes of hands and face."""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,9 @@ def _arrays(output: Pose2PoseOutput, preset: str) -> dict[str, NDArray[np.float3
         "hand_scores": output.hand_scores,
         "face_scores": output.face_score,
     }
+    if output.head_turn is not None:
+        boxes = output.boxes[:, FACE_BOX]
+        named |= {"head_turns": output.head_turn, "head_places": boxes[:, :2], "head_sizes": boxes[:, 2]}
     plain = {name: values.float().cpu().numpy() for name, values in named.items()}
     return {"keypoints": keypoints, "hands": hands} | plain
 

@@ -79,7 +79,7 @@ def huber(errors: Tensor, delta: float) -> Tensor:
 
 
 def robust(differences: Tensor, saturation: float, shares: Tensor | float = 1.0) -> Tensor:
-    """(W, J, 6) -> mean over frames of the joints' squared lengths, none over the saturation, times (J,) shares."""
+    """(W, J, 6) -> mean over frames of the joints' squared lengths, none over the saturation, times (J,) or (W, 1)."""
     distance = differences.square().sum(-1)
     return (shares * distance / (1 + distance / saturation)).sum(1).mean()
 

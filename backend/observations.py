@@ -50,6 +50,10 @@ class Observations:
             is 0 for networks that do not say where the wrist is.
         hand_scores: (T, 2) presence of the left and the right hand.
         face_scores: (T,).
+        head_turns: (T, 3, 3) rotation of the head as the face shows it, camera axes of the frame.
+        head_places: (T, 2) middle of the face, pixels of the frame.
+        head_sizes: (T,) width of the face's box in pixels, of the crop or, where they are larger, of the frame; 0 for
+            networks that do not say how the head is turned.
     """
 
     def __init__(self, track: Track, others: list[Track], lens: Lens) -> None:
@@ -66,6 +70,9 @@ class Observations:
         self.hands = np.zeros((count, 2, 21, 3), dtype=np.float32)
         self.hand_scores = np.zeros((count, 2), dtype=np.float32)
         self.face_scores = np.zeros(count, dtype=np.float32)
+        self.head_turns = np.zeros((count, 3, 3), dtype=np.float32)
+        self.head_places = np.zeros((count, 2), dtype=np.float32)
+        self.head_sizes = np.zeros(count, dtype=np.float32)
 
     def row(self, frame: int) -> int | None:
         """The row of a source frame; None if the person is not in it."""
@@ -79,15 +86,23 @@ class Observations:
             row: of the arrays.
             transform: of the crop.
             results: `rotations` (55, 3, 3), `betas`, `expression`, `keypoints` (17, 3) in pixels of the crop,
-                `hands` (2, 21, 3) likewise, `hand_scores` (2,), `face_scores` ().
+                `hands` (2, 21, 3) likewise, `hand_scores` (2,), `face_scores` (), and from networks that say how the
+                head is turned `head_turns` (3, 3) in the axes of a camera that looks at the middle of the face,
+                `head_places` (2,) and `head_sizes` () in pixels of the crop.
         """
         for name, value in results.items():
             getattr(self, name)[row] = value
-        turn = ray_rotation(transform.center, self.lens.focal_xy, self.lens.principal_point)
-        self.rotations[row, 0] = turn @ results["rotations"][0]
+        self.rotations[row, 0] = self._toward(transform.center) @ results["rotations"][0]
         self.keypoints[row, :, :2] = transform.to_frame(results["keypoints"][:, :2])
         self.hands[row, ..., :2] = transform.to_frame(results["hands"][..., :2])
+        self.head_places[row] = transform.to_frame(self.head_places[row])
+        self.head_turns[row] = self._toward(self.head_places[row]) @ self.head_turns[row]
+        self.head_sizes[row] /= max(1.0, transform.scale)
         self.filled[row] = True
+
+    def _toward(self, place: Array) -> Array:
+        """(3, 3) from the axes of a camera that looks at a place in the frame to those of the frame's camera."""
+        return ray_rotation(place, self.lens.focal_xy, self.lens.principal_point)
 
     def drop_shape(self) -> None:
         """Forget betas and expression: they mean nothing to another body than the one the weights were trained on."""

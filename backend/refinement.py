@@ -3,10 +3,10 @@
 The network sees one frame at a time, so its depth flickers. Here the rotations and the translation of all frames are
 optimized together (Adam on 6D rotations): the projected COCO points, moved to where people mark them (`marks.py`),
 against the detected ones, weighted by their scores; the palms of hands that are seen, turned to the directions from
-their wrists to their knuckles on the picture; a robust pull to the network's rotations without their flicker, which
-saturates so that a flipped frame gives way to its neighbors; the accelerations of the joints; and a weak wish for
-straight knees, since the bend of a standing leg hardly shows. Long takes are refined in overlapping windows, so memory
-stays flat.
+their wrists to their knuckles on the picture; the head, turned as the landmarks of a face that is large enough show it;
+a robust pull to the network's rotations without their flicker, which saturates so that a flipped frame gives way to its
+neighbors; the accelerations of the joints; and a weak wish for straight knees, since the bend of a standing leg hardly
+shows. Long takes are refined in overlapping windows, so memory stays flat.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ PALM_OF_HAND = [RIGHT_HAND21.index(point) for point in RIGHT_PALM5]
 """Wrist and knuckles among the points of a hand."""
 SIDES = ("left", "right")
 KNEES = [JOINT_INDEX[f"{side}_knee"] for side in SIDES]
+HEAD = JOINT_INDEX["head"]
 ARMS = [JOINT_INDEX[f"{side}_{joint}"] for joint in ("collar", "shoulder", "elbow", "wrist") for side in SIDES]
 STEPS = 300
 RATES = (0.01, 0.02)
@@ -66,6 +67,12 @@ DOUBTED_SCORE, TRUSTED_SCORE = 0.3, 0.7
 """A keypoint is not believed below the first score, more and more from there, and wholly from the second on."""
 DOUBTED_HAND, TRUSTED_HAND = 0.5, 0.8
 """The same for the presence of hands."""
+DOUBTED_FACE, TRUSTED_FACE = 0.9, 0.99
+"""The same for the presence of faces."""
+SMALL_FACE, LARGE_FACE = 50.0, 90.0
+"""The same for the width of their boxes in pixels."""
+PROFILE, FRONT = 0.5, 0.75
+"""The same for the cosine of the angle between face and camera: a profile comes out as half a profile."""
 NO_ROTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """In 6D."""
 
@@ -84,6 +91,10 @@ class RefinementInput:
     """(T, 17, 3) COCO points: x, y in pixels of the frame, score 0..1 (0 where nothing was detected)."""
     hands: Array
     """(T, 2, 21, 3) points of the left and the right hand: x, y in pixels of the frame, presence 0..1."""
+    head_turns: Array
+    """(T, 3, 3) rotation of the head as the face shows it, camera axes."""
+    faces: Array
+    """(T, 2) presence of the face 0..1, and the width of its box in pixels."""
     times: Array
     """(T,) seconds."""
     focal: Array
@@ -109,6 +120,10 @@ class Weights:
     """Person heights; a detected point farther off than this pulls with constant force."""
     palms: float = 30.0
     """On the directions from the wrists to the knuckles, with the same Huber loss."""
+    head: float = 12.0
+    """To the rotation of the head that the face shows."""
+    head_saturation: float = 0.5
+    """Squared 6D distance beyond which it may be another face, or none."""
     pull: float = 8.0
     """To the network's rotations. Less would fit poses to points that guess at what is hidden; more would not look."""
     pull_saturation: float = 0.25
@@ -131,7 +146,7 @@ def refine(
     weights: Weights | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RefinedMotion:
-    """Fit a take to its detected points over time; fingers, jaw and eyes stay as they are.
+    """Fit a take to what was seen of it over time; fingers, jaw and eyes stay as they are.
 
     Args:
         motion: the network's motion.
@@ -184,6 +199,11 @@ class _Energy:
         palms = tensor(motion.hands[window][:, :, PALM_OF_HAND])
         self.palms = directions(palms[..., :2])
         self.palm_trust = trust(palms[:, :, 1:, 2], DOUBTED_HAND, TRUSTED_HAND)
+        presence, width = tensor(motion.faces[window]).split(1, dim=1)
+        turns = tensor(motion.head_turns[window, None])
+        self.head_turns = six_of(turns)
+        self.head_trust = trust(presence, DOUBTED_FACE, TRUSTED_FACE) * trust(width, SMALL_FACE, LARGE_FACE)
+        self.head_trust = self.head_trust * trust(-turns[..., 2, 2], PROFILE, FRONT)
         self.times = tensor(np.asarray(motion.times[first : window.stop]) - motion.times[first]) / REFERENCE_STEP
         self.seconds = self.times[len(context[0]) :] * REFERENCE_STEP
         self.initial = (six_of(tensor(motion.rotations[window, :BODY_JOINTS])), tensor(motion.trans[window]))
@@ -197,9 +217,11 @@ class _Energy:
         weights = self.weights
         known = len(self.context[0])
         all_six, all_trans = torch.cat([self.context[0], six]), torch.cat([self.context[1], trans])
-        points, _ = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
+        points, turns = self.layer.skeleton(matrix_from_6d(all_six), self.betas)
         placed = (points + all_trans[:, None])[known:]
         energy = weights.reprojection * self._reprojection(placed) + weights.palms * self._palms(placed)
+        heads = six_of(turns[known:, [HEAD]]) - self.head_turns
+        energy = energy + weights.head * robust(heads, weights.head_saturation, self.head_trust)
         energy = energy + weights.pull * robust(six - self.pull, weights.pull_saturation, PULL_SHARES)
         bends = six[:, KNEES] - six.new_tensor(NO_ROTATION)
         energy = energy + weights.straight_knees * robust(bends, weights.straight_saturation)

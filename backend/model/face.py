@@ -21,11 +21,16 @@ told from the proportions of somebody's face at rest."""
 
 @dataclass(frozen=True)
 class FacePose:
-    """Jaw rotation (B, 3, 3) local, expression (B, 10), presence scores (B,) 0..1."""
+    """Jaw rotation (B, 3, 3) local, expression (B, 10), presence scores (B,) 0..1.
+
+    `head_turn` is the rotation (B, 3, 3) of the head in the axes of a camera that looks at the middle of the crop, None
+    from branches that do not tell it.
+    """
 
     jaw: Tensor
     expression: Tensor
     scores: Tensor
+    head_turn: Tensor | None = None
 
 
 class LinearFaceHead(nn.Module):
@@ -95,7 +100,7 @@ class PooledFaceBranch(nn.Module):
         return FacePose(rotations[:, -1], expression, expression.new_ones(len(expression)))
 
 
-def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+def align_points(points: Tensor, target: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Remove rotation, scale and translation: the weighted similarity transform onto the target (Umeyama 1991).
 
     The transform counts as constant in the backward pass; only the points carry gradients.
@@ -106,7 +111,7 @@ def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         weights: (P,), not negative.
 
     Returns:
-        (B, P, 3) in the target's frame and unit.
+        (B, P, 3) in the target's frame and unit, and the rotation (B, 3, 3) from that frame to the points'.
     """
     share = (weights / weights.sum())[:, None]
     with torch.no_grad():
@@ -120,16 +125,15 @@ def align_points(points: Tensor, target: Tensor, weights: Tensor) -> Tensor:
         rotation = ((u * signs[:, None]) @ vt).to(points.dtype)
         variance = (share * spread.square()).sum((1, 2)).clamp_min(1e-12)
         scale = ((singular * signs).sum(1).to(points.dtype) / variance)[:, None, None]
-    aligned: Tensor = scale * (points - center) @ rotation + target_center
-    return aligned
+    return scale * (points - center) @ rotation + target_center, rotation
 
 
 class LandmarkFaceBranch(nn.Module):
     """Face branch of the preset `open`: 468 landmarks in a canonical frame, pooled features, a residual network.
 
-    The buffers `canonical` (P, 3), the mean face, and `rigidity` (P,), the weight of each point in the alignment,
-    belong to the weights; so do the statistics of the aligned points and of the features. An untrained branch has a
-    flat disk as its canonical face.
+    The buffers `canonical` (P, 3), the mean face in the axes of the head at rest, and `rigidity` (P,), the weight of
+    each point in the alignment, belong to the weights; so do the statistics of the aligned points and of the features.
+    An untrained branch has a flat disk as its canonical face.
 
     Args:
         backbone: the pretrained `FaceLandmarkNet`.
@@ -161,19 +165,27 @@ class LandmarkFaceBranch(nn.Module):
     def forward(self, crops: Tensor) -> FacePose:
         """(B, 3, 192, 192) crops 0..1 with level eyes -> `FacePose`."""
         maps = self.backbone(crops)
-        jaw, expression = self.pose(maps.points, self.pool(maps.features))
-        return FacePose(jaw, expression, maps.presence)
+        jaw, expression, head_turn = self.pose(maps.points, self.pool(maps.features))
+        return FacePose(jaw, expression, maps.presence, head_turn)
 
     def pool(self, features: tuple[Tensor, ...]) -> Tensor:
         """Maps (B, C_i, h_i, w_i) -> raw features (B, sum of C_i), which training can cache with the points."""
         return torch.cat([part.mean((2, 3)) for part in features], dim=1)
 
-    def pose(self, points: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(B, P, 3) landmarks in any frame, raw features (B, C) or None -> jaw (B, 3, 3), expression (B, 10)."""
-        aligned = align_points(points, self.canonical, self.rigidity)
+    def pose(self, points: Tensor, features: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Jaw, expression and the head's own rotation.
+
+        Args:
+            points: (B, P, 3) landmarks, in the axes of a camera: x right, y down, z away from it.
+            features: (B, C) raw, or None.
+
+        Returns:
+            jaw (B, 3, 3) local, expression (B, 10), rotation (B, 3, 3) of the head in the landmarks' axes.
+        """
+        aligned, head_turn = align_points(points, self.canonical, self.rigidity)
         known = None if features is None else self.feature_statistics(features)
         out = self.head(self.point_statistics(aligned.flatten(1)), known)
-        return matrix_from_6d(out[:, :6]), softshrink(out[:, 6:], AT_REST)
+        return matrix_from_6d(out[:, :6]), softshrink(out[:, 6:], AT_REST), head_turn
 
 
 FaceBranch = PooledFaceBranch | LandmarkFaceBranch

@@ -4,14 +4,16 @@ The body branch finds the positional pose and the boxes of hands and face. Hands
 high-resolution picture. The palms go back to the body branch, which then predicts the rotational pose.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..motion.skeleton import BODY_JOINTS, JAW, JOINT_COUNT, LEFT_HAND, RIGHT_HAND
+from ..motion.skeleton import BODY_JOINTS, JAW, JOINT_COUNT, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from .body import BodyBranch, BodyPose
 from .face import FaceBranch, FacePose
 from .hand import HandBranch, HandPose
@@ -21,6 +23,9 @@ from .regions import crop_regions, points_to_image
 IMAGE_SIZE = (512, 384)
 """Height and width of the input; the body branch sees it at half the size."""
 BODY_SIZE = (256, 192)
+SPINE = tuple(JOINT_INDEX[joint] for joint in ("pelvis", "spine1", "spine2", "spine3", "neck", "head"))
+OTHER_FACE = math.cos(math.radians(60))
+"""Cosine of the angle between the head by its face and by the body from which the face is somebody else's."""
 
 Shrink = Callable[[Tensor], Tensor]
 """(B, C, 512, 384) -> (B, C, 256, 192)."""
@@ -53,9 +58,11 @@ class Pose2PoseOutput:
         body_scores: (B, J) 0..1.
         hand_points: (B, 2, P, 3) left, right; x, y in pixels of the 512x384 input, z as in `HandPose`.
         hand_scores: (B, 2) 0..1.
-        face_score: (B,) 0..1.
+        face_score: (B,) 0..1; 0 where the face that is seen looks elsewhere than the body's head does.
         boxes: (B, 3, 5) left hand, right hand, face: center x, center y, width, height in pixels of the 512x384 input,
             angle in radians.
+        head_turn: (B, 3, 3) rotation of the head as the face shows it, in the axes of a camera that looks at the middle
+            of the face's box; None for presets whose face branch does not tell it.
     """
 
     rotations: Tensor
@@ -68,6 +75,7 @@ class Pose2PoseOutput:
     hand_scores: Tensor
     face_score: Tensor
     boxes: Tensor
+    head_turn: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +168,9 @@ class Pose2Pose(nn.Module):
         face: FacePose = self.face(self.cut(images, fixed[:, 2:], self.face.size)[:, 0], *face_start)
         pose: BodyPose = self.body(positions, self.hand.palms(hands, fixed[:, :2]))
         face_score = face.scores * box_scores[:, 2]
+        head_turn = None if face.head_turn is None else _rolled(face.head_turn, fixed[:, 2, 4])
+        if head_turn is not None:
+            face_score = face_score * _on_the_head(head_turn, pose.rotations)
         return Pose2PoseOutput(
             rotations=_assemble(pose, hands, face, seen=face_score >= 0.5),
             betas=pose.betas,
@@ -171,6 +182,7 @@ class Pose2Pose(nn.Module):
             hand_scores=hands.scores,
             face_score=face_score,
             boxes=boxes,
+            head_turn=head_turn,
         )
 
 
@@ -181,6 +193,20 @@ def _assemble(pose: BodyPose, hands: HandPose, face: FacePose, seen: Tensor) -> 
     rotations[:, JAW] = torch.where(seen[:, None, None], face.jaw, rotations[:, JAW])
     rotations[:, LEFT_HAND], rotations[:, RIGHT_HAND] = hands.rotations.unbind(1)
     return rotations
+
+
+def _rolled(rotations: Tensor, angles: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) in camera axes, turned about the viewing direction by (B,) radians, as boxes are."""
+    x, y, z = rotations.unbind(1)
+    cosine, sine = angles.cos()[:, None], angles.sin()[:, None]
+    return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], dim=1)
+
+
+def _on_the_head(turns: Tensor, rotations: Tensor) -> Tensor:
+    """(B,) whether the head is turned alike by the face (B, 3, 3) and by the body (B, 22, 3, 3)."""
+    posed = reduce(torch.matmul, (rotations[:, joint] for joint in SPINE))
+    cosine = ((turns * posed).sum((1, 2)) - 1) / 2
+    return cosine > OTHER_FACE
 
 
 def _hands_in_image(hands: HandPose, boxes: Tensor, size: tuple[int, int]) -> Tensor:

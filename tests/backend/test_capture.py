@@ -296,6 +296,9 @@ def results(score: float) -> dict[str, np.ndarray]:
         "hands": np.tile(np.array([192, 256, 0], np.float32), (2, 21, 1)),
         "hand_scores": np.zeros(2, np.float32),
         "face_scores": np.float32(0),
+        "head_turns": np.eye(3, dtype=np.float32),
+        "head_places": np.array([192, 16], np.float32),
+        "head_sizes": np.float32(90),
     }
 
 
@@ -307,6 +310,11 @@ def test_results_land_in_the_frame_turned_by_the_viewing_ray():
     ray = np.array([150 - 320, 200 - 240, 500.0])
     np.testing.assert_allclose(seen.rotations[0, 0] @ [0, 0, 1], ray / np.linalg.norm(ray), atol=1e-5)
     np.testing.assert_array_equal(seen.rotations[0, 1], np.eye(3))
+
+    scale = crop_transform(seen.boxes[0]).scale
+    ray = np.array([150 - 320, 200 - 240 / scale - 240, 500.0])
+    np.testing.assert_allclose(seen.head_turns[0] @ [0, 0, 1], ray / np.linalg.norm(ray), atol=1e-5)
+    assert seen.head_sizes[0] == pytest.approx(90 / scale), "small crops are enlarged"
 
 
 def test_the_network_finds_who_the_detector_missed_but_not_who_is_hidden():

@@ -55,7 +55,8 @@ def seen_take(layer: BodyLayer, count: int, presence: float) -> tuple[np.ndarray
     off[:, [LEFT_WRIST, RIGHT_WRIST]] @= matrix_from_axis_angle(np.array([[0.0, 0.3, 0.3], [0.2, -0.3, 0.2]]))
     off[:, 25:] @= matrix_from_axis_angle(random.normal(0, 0.15, (count, 30, 3)))
     times, keypoints = np.arange(count) / 30, np.zeros((count, 17, 3))
-    given = RefinementInput(off, trans, np.zeros(10), keypoints, seen, times, FOCAL, CENTER)
+    heads, faces = np.zeros((count, 3, 3)), np.zeros((count, 2))
+    given = RefinementInput(off, trans, np.zeros(10), keypoints, seen, heads, faces, times, FOCAL, CENTER)
     return rotations, given, RefinedMotion(rotations=off.astype(np.float32), trans=trans.astype(np.float32))
 
 

@@ -63,7 +63,9 @@ def noisy_take(layer: BodyLayer, count: int, rate: float, seed: int) -> tuple[np
     moved = trans + random.normal(0, [0.01, 0.01, 0.08], (count, 3))
     keypoints = seen(truth)
     keypoints[..., :2] += random.normal(0, 1.0, keypoints[..., :2].shape)
-    return truth, RefinementInput(noisy, moved, np.zeros(10), keypoints, NO_HANDS[:count], times, FOCAL, CENTER)
+    heads, faces = np.zeros((count, 3, 3)), np.zeros((count, 2))
+    given = RefinementInput(noisy, moved, np.zeros(10), keypoints, NO_HANDS[:count], heads, faces, times, FOCAL, CENTER)
+    return truth, given
 
 
 def seen_hands(camera_points: np.ndarray, presence: float) -> np.ndarray:
@@ -92,8 +94,40 @@ def turns_from_frame_to_frame(rotations: np.ndarray) -> float:
     return float(np.degrees(np.arccos(((trace - 1) / 2).clip(-1, 1))).mean())
 
 
+def turn_error(rotations: np.ndarray, truth: np.ndarray) -> float:
+    """(T, 3, 3) -> mean degrees that they are apart."""
+    return turns_from_frame_to_frame(np.stack([rotations, truth]))
+
+
 def root_relative_error(joints: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm((joints - joints[:, :1]) - (truth - truth[:, :1]), axis=-1).mean())
+
+
+def head_turns(layer: BodyLayer, rotations: np.ndarray) -> np.ndarray:
+    """(T, 3, 3) of the heads, camera axes."""
+    _, turns = layer.skeleton(torch.tensor(rotations, dtype=torch.float32), torch.zeros(len(rotations), 10))
+    return np.asarray(turns[:, JOINT_INDEX["head"]].numpy())
+
+
+def test_turns_heads_as_their_faces_show_them_if_these_are_large_and_not_of_somebody_else(layer: BodyLayer) -> None:
+    _, noisy = noisy_take(layer, 20, 30.0, seed=5)
+    rotations, _, _ = swinging_arms(20, 30.0)
+    truth = head_turns(layer, rotations)
+    turned = noisy.rotations.copy()
+    turned[:, JOINT_INDEX["head"]] = turned[:, JOINT_INDEX["head"]] @ matrix_from_axis_angle(np.array([0, 0.4, 0]))
+    behind = truth @ matrix_from_axis_angle(np.array([0.0, 3, 0]))
+    errors = {}
+    for name, seen_as, face in (
+        ("large", truth, (1.0, 100.0)),
+        ("small", truth, (1.0, 40.0)),
+        ("hidden", truth, (0.5, 100.0)),
+        ("another", behind, (1.0, 100.0)),
+    ):
+        refined = refine(replace(noisy, rotations=turned, head_turns=seen_as, faces=np.tile(face, (20, 1))), layer)
+        errors[name] = turn_error(head_turns(layer, refined.rotations), truth)
+    assert errors["large"] < 0.4 * errors["small"]
+    assert errors["hidden"] == errors["small"]
+    assert abs(errors["another"] - errors["small"]) < 5
 
 
 def test_turns_wrists_to_the_hands_that_are_seen(layer: BodyLayer) -> None:

@@ -21,7 +21,7 @@ from ...backend.capture import CaptureError, capture
 from ...backend.motion.body_file import BodyFile, load_body
 from ...backend.motion.rotations import matrix_from_axis_angle
 from ...backend.motion.settings import KeySettings, moved
-from ...backend.motion.skeleton import BODY_JOINTS, JOINT_COUNT, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
+from ...backend.motion.skeleton import BODY_JOINTS, EYES, JOINT_COUNT, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from ...backend.motion.take import Take, load_take
 from ..metrics import mpjpe, pa_mpjpe
 from .evaluation import Table, markdown, write_results
@@ -34,6 +34,7 @@ HANDS = {
     for side, fingers in (("left", LEFT_HAND), ("right", RIGHT_HAND))
 }
 """Joints of each hand by their wrist."""
+HEAD = JOINT_INDEX["head"]
 
 
 def add_film_arguments(parser: argparse.ArgumentParser) -> None:
@@ -121,7 +122,9 @@ def motion_errors(take: Take, truth: Take, body: BodyFile) -> dict[str, Tensor]:
     world = turn_degrees(torch.from_numpy(turns), torch.from_numpy(true_turns))
     seen = {wrist: torch.from_numpy(shown[:, hand].mean(1) >= VISIBLE) for wrist, hand in HANDS.items()}
     hands = {wrist: pa_mpjpe(said[:, hand], wanted[:, hand]) for wrist, hand in HANDS.items()}
+    facing = torch.from_numpy(shown[:, EYES].mean(1) >= VISIBLE)
     return rows | {
+        "heads whose eyes are seen, camera axes": world[facing, HEAD],
         "wrists of seen hands, to the forearm": torch.cat([local[mask, wrist] for wrist, mask in seen.items()]),
         "wrists of seen hands, camera axes": torch.cat([world[mask, wrist] for wrist, mask in seen.items()]),
         "joints of seen hands, PA": torch.cat([hands[wrist][mask] for wrist, mask in seen.items()]),

@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     surface, model = FaceSurface(renderer.layer, binding), FaceModel(renderer.layer)
 
     validation = sample_faces(generator, surface, HELD_OUT_FACES)
-    fit_frame(branch, sample_faces(generator, surface, FRAME_FACES))
+    fit_frame(branch, surface, sample_faces(generator, surface, FRAME_FACES))
     with progress("face") as report:
         steps = train_head(branch, surface, model, seconds=options.seconds, seed=options.seed, report=report)
     metrics = evaluate(branch, validation, model, body.expression_names)

@@ -21,23 +21,23 @@ NEUTRAL_WEIGHT = 0.05
 
 
 @torch.no_grad()
-def fit_frame(branch: LandmarkFaceBranch, seen: FaceSamples, rounds: int = 4) -> None:
+def fit_frame(branch: LandmarkFaceBranch, surface: FaceSurface, seen: FaceSamples, rounds: int = 4) -> None:
     """Set the branch's canonical face, rigidity and statistics from training faces.
 
-    The canonical face is the mean of the neutral ones; a point counts in the alignment as much as it stays in place
-    when person and expression change.
+    The canonical face is the mean of the neutral ones, turned as the body's head is at rest; a point counts in the
+    alignment as much as it stays in place when person and expression change.
     """
-    reference = seen.points[seen.neutral][0]
+    reference = surface.template
     reference = (reference - reference.mean(0)) / (reference - reference.mean(0)).norm(dim=1).mean()
     rigidity = torch.ones(len(reference), device=reference.device)
     for _ in range(rounds):
-        aligned = align_points(seen.points, reference, rigidity)
+        aligned, _ = align_points(seen.points, reference, rigidity)
         reference = aligned[seen.neutral].mean(0)
         rigidity = 1 / (aligned - reference).square().sum(2).mean(0).clamp_min(1e-6)
         rigidity = rigidity / rigidity.mean()
     branch.canonical.copy_(reference)
     branch.rigidity.copy_(rigidity)
-    branch.point_statistics.fit(align_points(seen.points, reference, rigidity).flatten(1))
+    branch.point_statistics.fit(align_points(seen.points, reference, rigidity)[0].flatten(1))
 
 
 class FaceModel:
@@ -87,7 +87,7 @@ def train_head(
 
     def loss() -> Tensor:
         seen = sample_faces(generator, surface, BATCH)
-        jaw, expression = branch.pose(seen.points, None)
+        jaw, expression, _ = branch.pose(seen.points, None)
         target = model.vertices(seen.jaw, seen.expression)
         # Squares for small errors: most units are at rest in most faces, and absolute errors would always answer zero.
         units = (smooth_l1_loss(expression, seen.expression, reduction="none") * weights).mean()
@@ -116,7 +116,7 @@ def evaluate(
     For every unit of the expression the correlation with the truth and, where the truth exceeds 0.3, the share of right
     signs; for the jaw degrees; for the whole face millimeters; and what neutral faces give.
     """
-    jaw, expression = branch.pose(seen.points, None)
+    jaw, expression, _ = branch.pose(seen.points, None)
     opening, true_opening = jaw_degrees(jaw), jaw_degrees(seen.jaw)
     still = seen.neutral
     truth = model.vertices(seen.jaw, seen.expression)

@@ -72,7 +72,7 @@ def bind_landmarks(
     regions, known = renderer.regions, list(IBUG)
     target, share = torch.zeros_like(flipped[0]), torch.zeros_like(flipped[0, :, 0])
     target[known], share[known] = regions.landmarks, 1.0
-    observed = align_points(flipped, target, share).median(0).values
+    observed = align_points(flipped, target, share)[0].median(0).values
     observed = _symmetrize(observed)
     places = observed + _thin_plate(observed[known], regions.landmarks - observed[known], observed)
     vertices, weights = _nearest(_symmetrize(places), renderer.layer, regions)

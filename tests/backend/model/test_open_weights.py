@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torchvision.transforms.functional import rotate
 
 from pose2pose.backend.crops import crop, crop_transform
 from pose2pose.backend.model.body import BodyBranch
@@ -62,3 +64,19 @@ def test_the_whole_network(people: torch.Tensor) -> None:
     assert facing[0, 2] < -0.5
     assert facing[1, 0] < -0.5
     assert (output.betas.abs() < 5).all()
+
+
+@pytest.mark.skipif(not all(part_path("open", part).is_file() for part in PARTS), reason="not all weights are here")
+@torch.inference_mode()
+def test_faces_show_how_heads_are_turned(people: torch.Tensor) -> None:
+    network = load_network("open")
+    turns = network(people).head_turn
+    assert turns is not None
+    assert (turns[:, 1, 1] < -0.8).all(), "up on the picture"
+    assert turns[0, 2, 2] < -0.8, "the man looks at the camera"
+    assert turns[1, 0, 2] < -0.5, "the woman to the left"
+
+    tilted = network(rotate(people[:1], angle=-20)).head_turn
+    assert tilted is not None
+    left = Rotation.from_matrix((tilted[0] @ turns[0].mT).numpy()).as_rotvec(degrees=True)
+    assert left[2] == pytest.approx(20, abs=5), "and tilts with the picture"

@@ -1,14 +1,18 @@
 """The whole network of every preset."""
 
+import math
 from collections.abc import Callable
-from dataclasses import fields
-from functools import cache
+from dataclasses import fields, replace
+from functools import cache, reduce
 
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
+from torch import nn
 
 from pose2pose.backend.body.joints import COCO17
 from pose2pose.backend.model.body import Palms
+from pose2pose.backend.model.face import FacePose
 from pose2pose.backend.model.pose2pose import Pose2Pose, Pose2PoseOutput
 from pose2pose.backend.model.presets import PRESETS, Preset, build, preset
 from pose2pose.backend.motion.skeleton import JAW, JOINT_INDEX
@@ -54,6 +58,7 @@ def test_outputs(networks: Callable[[str], Pose2Pose], name: str) -> None:
     }
     if name == "open":
         del expected["translation"]
+        expected["head_turn"] = (2, 3, 3)
     assert shapes == expected
     identity = torch.eye(3).expand(2, 55, 3, 3)
     torch.testing.assert_close(output.rotations @ output.rotations.transpose(2, 3), identity, atol=1e-5, rtol=0)
@@ -122,6 +127,41 @@ def test_an_unseen_face_stays_at_rest(networks: Callable[[str], Pose2Pose]) -> N
     assert output.face_score.item() < 0.01
     assert (output.expression == 0).all()
     assert torch.equal(output.rotations[0, JAW], torch.eye(3))
+
+
+def turned(vector: list[float]) -> torch.Tensor:
+    """(3, 3) of a rotation vector in radians."""
+    return torch.from_numpy(Rotation.from_rotvec(vector).as_matrix()).float()
+
+
+class SureFace(nn.Module):
+    """A face branch that sees a face for certain, turned as it is told."""
+
+    def __init__(self, branch: nn.Module, size: tuple[int, int]) -> None:
+        super().__init__()
+        self.branch = branch
+        self.size = size
+        self.turn: torch.Tensor | None = None
+
+    def forward(self, crops: torch.Tensor) -> FacePose:
+        seen = self.branch(crops)
+        return replace(seen, scores=torch.ones_like(seen.scores), head_turn=self.turn)
+
+
+@torch.inference_mode()
+def test_a_face_that_looks_elsewhere_than_the_head_is_somebody_elses() -> None:
+    network, picture = build(preset("open")).eval(), torch.rand(1, *PICTURE)
+    face = SureFace(network.face, network.face.size)
+    network.add_module("face", face)
+    sure = network(picture)
+    chain = [
+        sure.rotations[:, JOINT_INDEX[joint]] for joint in ("pelvis", "spine1", "spine2", "spine3", "neck", "head")
+    ]
+    # The face is seen level, whatever the angle of its box.
+    head = turned([0, 0, -sure.boxes[0, 2, 4].item()]) @ reduce(torch.matmul, chain)
+    for degrees, score in ((0, 1), (50, 1), (70, 0), (180, 0)):
+        face.turn = head @ turned([0, math.radians(degrees), 0])
+        assert network(picture).face_score.item() == pytest.approx(score * sure.face_score.item()), degrees
 
 
 def test_a_picture_of_another_size_is_refused(networks: Callable[[str], Pose2Pose]) -> None:

@@ -157,7 +157,8 @@ def test_masked_samples_learn_nothing(open_model: HumanModel, known: Any) -> Non
         masks[name][1] = False
     torch.manual_seed(0)
     exact = perfect(batch, targets)
-    noisy = {each.name: getattr(exact, each.name).detach() for each in fields(exact)}
+    values = {each.name: getattr(exact, each.name) for each in fields(exact)}
+    noisy = {name: value.detach() for name, value in values.items() if value is not None}
     noisy = {name: (value + 0.1 * torch.randn_like(value)).requires_grad_() for name, value in noisy.items()}
     terms = whole_losses(Pose2PoseOutput(**noisy), replace(targets, **masks), open_model, view)
     sum(terms.values()).backward()  # type: ignore[union-attr]

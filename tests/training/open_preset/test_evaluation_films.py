@@ -53,7 +53,9 @@ def test_a_turned_wrist_is_off_by_its_angle_and_a_turned_root_only_in_camera_axe
     assert wrist["wrists of seen hands, to the forearm"] == pytest.approx(10, abs=0.05)
     assert wrist["wrists of seen hands, camera axes"] == pytest.approx(10, abs=0.05)
     assert wrist["limbs MPJPE"] < 0.05 and wrist["joints of seen hands, PA"] < 0.05
+    assert wrist["heads whose eyes are seen, camera axes"] < 0.05
     root = means(turned(take, 0, 20), take)
+    assert root["heads whose eyes are seen, camera axes"] == pytest.approx(20, abs=0.05)
     assert root["wrists of seen hands, to the forearm"] < 0.05
     assert root["wrists of seen hands, camera axes"] == pytest.approx(20, abs=0.05)
     assert root["limbs PA-MPJPE"] < 0.05 and root["limbs MPJPE"] > 30
