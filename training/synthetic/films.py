@@ -9,7 +9,6 @@ joints are seen. Film i depends on the seed and on i only; a run that was stoppe
 import argparse
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,10 +20,10 @@ from ...backend.motion.rotations import axis_angle_from_matrix
 from ...backend.motion.skeleton import JOINT_COUNT
 from ...backend.motion.take import Take, save_take
 from .people import People, PeopleSampler
-from .picture_set import QUALITY
+from .picture_set import claim, encoded
 from .poses import PoseLibraryError, load_pose_library
 from .scenery import Scenery
-from .synthesize import picture_size
+from .synthesize import picture_size, positive
 
 RATE = 30.0
 """Frames a second, as of the motion."""
@@ -35,8 +34,8 @@ def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subparsers.add_parser("film", help="render films of people who move, with the takes that would be right")
     parser.add_argument("motion", type=Path, help="clips that motion_library wrote with --motion, .npz")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the films")
-    parser.add_argument("--films", type=int, default=28, help="how many (%(default)s)")
-    parser.add_argument("--frames", type=int, default=48, help="of each film, 30 a second (%(default)s)")
+    parser.add_argument("--films", type=positive, default=28, help="how many (%(default)s)")
+    parser.add_argument("--frames", type=positive, default=48, help="of each film, 30 a second (%(default)s)")
     parser.add_argument("--seed", type=int, default=5, help="of the random numbers (%(default)s)")
     parser.add_argument("--size", type=picture_size, default=(512, 384), metavar="HxW", help="pixels (512x384)")
     parser.add_argument("--panoramas", type=Path, help=".npz of (H, 2H, 3) linear panoramas (default: procedural)")
@@ -49,6 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     Raises:
         PoseLibraryError: the motion cannot be read, or no clip of it is long enough.
+        PictureSetError: the folder holds films with other settings.
     """
     body, (height, width) = load_body(), options.size
     motion = torch.from_numpy(load_pose_library(options.motion, body))
@@ -61,6 +61,15 @@ def run(options: argparse.Namespace) -> int:
         height=height,
         width=width,
     )
+    settings = {
+        "height": height,
+        "width": width,
+        "motion": options.motion.name,
+        "frames": options.frames,
+        "panoramas": options.panoramas and options.panoramas.name,
+        "seed": options.seed,
+    }
+    claim(options.output, settings)
     for number in tqdm(range(options.films), unit="film", desc=options.output.name):
         file = options.output / f"{number:03d}.npz"
         if file.is_file():
@@ -94,8 +103,7 @@ def write_pictures(people: People, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pictures = (people.images * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     for number, picture in enumerate(pictures):
-        bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-        cv2.imwrite(str(folder / f"{number:04d}.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+        (folder / f"{number:04d}.jpg").write_bytes(encoded(picture[..., ::-1]).tobytes())
 
 
 def true_take(people: People, body: BodyFile, source: str) -> Take:

@@ -68,7 +68,7 @@ def write_pictures(
     Raises:
         PictureSetError: the folder holds a set with other settings.
     """
-    _claim(folder, {**settings, "seed": seed, "renderer": RENDERER})
+    claim(folder, {**settings, "seed": seed})
     paths = []
     for number in range(-(-count // SHARD)):
         path = folder / "shards" / f"{number:06d}.npz"
@@ -103,9 +103,37 @@ def compressed(people: People, seed: int, first: int) -> list[NDArray[np.uint8]]
         random = np.random.default_rng([seed, number])
         share, worst, best = WORSE
         if random.random() < share:
-            picture = _decoded(_encoded(picture, int(random.integers(worst, best))))
-        files.append(_encoded(picture, QUALITY))
+            picture = _decoded(encoded(picture, int(random.integers(worst, best))))
+        files.append(encoded(picture))
     return files
+
+
+def encoded(picture: NDArray[np.uint8], quality: int = QUALITY) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR -> a JPEG file."""
+    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise PictureSetError(f"OpenCV cannot write a JPEG of shape {picture.shape}")
+    return np.asarray(data, dtype=np.uint8).ravel()
+
+
+def claim(folder: Path, settings: Settings) -> None:
+    """Note in a folder what is rendered into it; one with a note is gone on with.
+
+    Raises:
+        PictureSetError: its note says otherwise.
+    """
+    settings = {**settings, "renderer": RENDERER}
+    path = folder / "settings.json"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(settings, indent=1) + "\n")
+        return
+    found = json.loads(path.read_text())
+    for key, wanted in settings.items():
+        if found.get(key) != wanted:
+            raise PictureSetError(
+                f"{folder} holds a set with {key} {found.get(key)!r}, asked is {wanted!r}; take another folder"
+            )
 
 
 def _write_shard(
@@ -142,27 +170,6 @@ def _save(path: Path, arrays: Arrays) -> None:
     partial = path.with_suffix(".partial.npz")
     np.savez(partial, **arrays)
     partial.replace(path)
-
-
-def _claim(folder: Path, settings: Settings) -> None:
-    path = folder / "settings.json"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(settings, indent=1) + "\n")
-        return
-    found = json.loads(path.read_text())
-    for key, wanted in settings.items():
-        if found.get(key) != wanted:
-            raise PictureSetError(
-                f"{folder} holds a set with {key} {found.get(key)!r}, asked is {wanted!r}; take another folder"
-            )
-
-
-def _encoded(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise PictureSetError(f"OpenCV cannot write a JPEG of shape {picture.shape}")
-    return np.asarray(data, dtype=np.uint8).ravel()
 
 
 def _decoded(data: NDArray[np.uint8]) -> NDArray[np.uint8]:

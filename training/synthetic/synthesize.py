@@ -42,7 +42,7 @@ def add_command(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of the command."""
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--people", type=int, required=True, help="number of pictures, one person each")
+    parser.add_argument("--people", type=positive, required=True, help="number of pictures, one person each")
     parser.add_argument("--seed", type=int, default=0, help="of the random numbers (%(default)s)")
     parser.add_argument("--size", type=picture_size, default=(512, 384), metavar="HxW", help="pixels (512x384)")
     parser.add_argument(
@@ -52,6 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--held-out", action="store_true", help="poses and panoramas kept for validation only")
     parser.add_argument("--sheet", type=Path, help=f"draw the first {ON_SHEET} pictures with their labels")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+
+
+def positive(text: str) -> int:
+    """A number of things.
+
+    Raises:
+        argparse.ArgumentTypeError: fewer than one.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 1, got {text!r}")
+    return int(text)
 
 
 def picture_size(text: str) -> tuple[int, int]:

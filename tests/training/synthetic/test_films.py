@@ -82,6 +82,16 @@ def test_finished_films_are_left_as_they_are(films: Path, motion: Path) -> None:
     assert (read(films / "001") == pixels).all() and (films / "001.npz").is_file()
 
 
+def test_films_of_another_kind_need_another_folder(
+    films: Path, motion: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*film(motion, films, 2), "--seed=6"]) != 0
+    assert "holds a set with seed 5, asked is 6" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(film(motion, films, 0))
+    assert "--films: expected a number of at least 1, got '0'" in capsys.readouterr().err
+
+
 def test_films_stay_within_a_clip(motion: Path) -> None:
     assert first_frames(motion, 2).tolist() == [0, 2, 3, 4, 5]
     assert first_frames(motion, 3).tolist() == [2, 3, 4]
