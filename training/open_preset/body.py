@@ -55,12 +55,13 @@ def load_trunk(branch: BodyBranch, path: Path | None) -> None:
 def render_people(branch: BodyBranch, poses: Tensor, path: Path, options: argparse.Namespace, count: int) -> SeenPeople:
     """What the branch's pretrained network sees of rendered people in these poses; kept in a file for the next run."""
     if not path.exists():
-        sampler = PeopleSampler(body=load_body(), poses=poses, scenery=Scenery.load(options.panoramas))
+        scenery = Scenery.load(options.panoramas, options.device)
+        sampler = PeopleSampler(body=load_body(), poses=poses.cpu(), scenery=scenery, device=options.device)
         with tqdm(desc=path.stem, unit="person", total=count) as bar:
             seen = look_at_people(branch, sampler, count, options.seed + count, bar.update)
         path.parent.mkdir(parents=True, exist_ok=True)
         seen.save(path)
-    return SeenPeople.load(path)
+    return SeenPeople.load(path, options.device)
 
 
 def save_body(branch: BodyBranch, folder: Path, header: dict[str, str]) -> None:
@@ -102,6 +103,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--feature-seconds", type=float, default=300, help="length of the feature stage (%(default)s)")
     parser.add_argument("--panoramas", type=Path, help=".npz of backgrounds (default: procedural ones)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda (%(default)s)")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the two weights files")
     return parser.parse_args(arguments)
@@ -109,8 +111,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run_stages(branch: BodyBranch, file: BodyFile, options: argparse.Namespace) -> dict[str, float]:
     """Train the branch as the options say and measure it."""
-    body = BodyLayer(file)
-    library, held_out = split_poses(options.poses, file)
+    body = BodyLayer(file).to(options.device)
+    library, held_out = (poses.to(options.device) for poses in split_poses(options.poses, file))
     metrics: dict[str, float] = {}
     if options.seconds > 0:
         with progress("keypoint stage") as report:
@@ -147,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     load_trunk(branch, options.trunk)
     if options.start:
         load_part(branch, options.start, "open")
-    metrics = run_stages(branch, file, options)
+    metrics = run_stages(branch.to(options.device), file, options)
     save_body(branch, options.output, metadata(file, metrics))
     (options.output / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     print(json.dumps(metrics))

@@ -20,7 +20,7 @@ from ...backend.crops import ray_rotation
 from ...backend.model.body import BodyBranch, ProjectedFeatures
 from ..synthetic.people import People, PeopleSampler
 from ..synthetic.poses import rotation_vectors_to_matrices
-from ..synthetic.randomness import normal
+from ..synthetic.randomness import choice, normal
 from .body_heads import body_losses, predict, trainable_heads, weighted_sum
 from .clock import optimize
 from .detector import sample_palms
@@ -82,7 +82,8 @@ class SeenPeople:
         the roll from them. Cameras of rendered people are rolled by 8 degrees (deviation), hand-held ones by more.
         """
         count = len(self)
-        roll = rotation_vectors_to_matrices(normal(generator, _ROLL, count, 1) * torch.tensor([0.0, 0.0, 1.0]))
+        axis = self.points.new_tensor([0.0, 0.0, 1.0])
+        roll = rotation_vectors_to_matrices(normal(generator, _ROLL, count, 1) * axis)
         rotations = self.rotations.clone()
         rotations[:, 0] = roll @ rotations[:, 0]
         keypoints = self.keypoints @ roll[:, :2, :2].mT
@@ -104,9 +105,9 @@ class SeenPeople:
         save_file({field.name: getattr(self, field.name).contiguous() for field in fields(self)}, path)
 
     @classmethod
-    def load(cls, path: Path) -> "SeenPeople":
+    def load(cls, path: Path, device: torch.device | str = "cpu") -> "SeenPeople":
         """Read it again."""
-        return cls(**load_file(path))
+        return cls(**load_file(path, str(device)))
 
 
 @torch.no_grad()
@@ -122,12 +123,12 @@ def look_at_people(
         seed: of the renders.
         report: called with the number of people of each batch.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(sampler.device).manual_seed(seed)
     branch.eval()
     batches: list[SeenPeople] = []
     while len(batches) * RENDERED_AT_ONCE < count:
         people = sampler.sample(generator, RENDERED_AT_ONCE)
-        middle = torch.tensor([sampler.width / 2, sampler.height / 2])
+        middle = people.points_2d.new_tensor([sampler.width / 2, sampler.height / 2])
         positions = branch.locate(people.images.contiguous(memory_format=torch.channels_last))
         joints, context = feature_net(branch).pool(positions)
         turned = toward_middle(people, middle)
@@ -168,9 +169,10 @@ def toward_middle(people: People, middle: Tensor) -> Tensor:
 
     The inverse of what a capture does with the network's answer.
     """
-    cameras = zip(people.focal.double().numpy(), people.center.double().numpy(), strict=True)
-    turns = [ray_rotation(middle.double().numpy(), np.array([focal, focal]), center) for focal, center in cameras]
-    return torch.from_numpy(np.stack(turns)).float().mT
+    focals, centers, aim = (values.double().cpu().numpy() for values in (people.focal, people.center, middle))
+    cameras = zip(focals, centers, strict=True)
+    turns = [ray_rotation(aim, np.array([focal, focal]), center) for focal, center in cameras]
+    return torch.from_numpy(np.stack(turns)).to(middle).mT
 
 
 def train_on_detections(
@@ -194,13 +196,13 @@ def train_on_detections(
         seed: of the samples.
         report: called with step and loss.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(library.device).manual_seed(seed)
     heads = trainable_heads(branch)
     before = {name: tensor.clone() for name, tensor in heads.state_dict().items()}
 
     def loss() -> Tensor:
         with torch.no_grad():
-            picked = people.pick(torch.randint(len(people), (BATCH,), generator=generator))
+            picked = people.pick(choice(generator, len(people), BATCH))
             found = picked.varied(generator).with_palms(generator)
             simulated = sample_keypoints(library, body, BATCH, generator)
         losses = [weighted_sum(body_losses(predict(branch, samples), samples, body)) for samples in (found, simulated)]

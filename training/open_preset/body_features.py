@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...backend.body.layer import BodyLayer
 from ...backend.model.body import BodyBranch
 from ...backend.model.layers import FeatureInjection
-from ..synthetic.randomness import normal
+from ..synthetic.randomness import choice, normal
 from .body_detections import SeenPeople, feature_net
 from .body_heads import body_losses, measure, predict, predict_both_ways, trainable_heads, weighted_sum
 from .clock import optimize
@@ -28,7 +28,7 @@ NOISE = 0.3
 def projected_features(branch: BodyBranch, people: SeenPeople) -> Tensor:
     """The feature vectors (N, G) of rendered people. No hand network looks at them, so its features are zero."""
     net = feature_net(branch)
-    palms = torch.zeros(len(people), 2, 4, net.palm_projection.in_features)
+    palms = people.points.new_zeros(len(people), 2, 4, net.palm_projection.in_features)
     return net.project(people.joints.float(), people.context.float(), palms)
 
 
@@ -65,7 +65,7 @@ def train_on_features(
         seed: of the samples.
         report: called with step and loss.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(people.points.device).manual_seed(seed)
     net = feature_net(branch)
     net.pooling.standardization.fit(people.joints)
     net.context.fit(people.context)
@@ -75,7 +75,7 @@ def train_on_features(
     branch.position.eval()
 
     def loss() -> Tensor:
-        picked = people.pick(torch.randint(len(people), (BATCH,), generator=generator)).varied(generator)
+        picked = people.pick(choice(generator, len(people), BATCH)).varied(generator)
         samples = picked.with_palms(generator)
         prediction = predict(branch, samples, projected_features(branch, with_noise(branch, picked, generator)))
         return weighted_sum(body_losses(prediction, samples, body))
@@ -88,7 +88,7 @@ def train_on_features(
 def validate_on_renders(branch: BodyBranch, people: SeenPeople, body: BodyLayer) -> dict[str, float]:
     """Errors on rendered people that training never saw, as a capture asks and from the keypoints alone."""
     branch.eval()
-    samples = people.with_palms(torch.Generator().manual_seed(6))
+    samples = people.with_palms(torch.Generator(people.points.device).manual_seed(6))
     with torch.no_grad():
         seen = measure(predict_both_ways(branch, samples, projected_features(branch, people)), samples, body)
         alone = measure(predict_both_ways(branch, samples), samples, body)

@@ -90,7 +90,7 @@ def body_losses(prediction: Prediction, target: KeypointSamples, body: BodyLayer
     nearness = target.translation[:, 2, None, None]
     return {
         "rotation": (prediction.rotations - target.rotations).abs().mean(),
-        "points": ((points - target.points).abs().mean(-1) * point_weights()).mean(),
+        "points": ((points - target.points).abs().mean(-1) * point_weights().to(points)).mean(),
         "depth": (prediction.depths - target.points[:, coco, 2]).abs().mean(),
         "projection": ((seen - wanted) * nearness).abs().clamp_max(1).mean(),
         "betas": (prediction.betas - target.betas).abs().mean(),
@@ -135,7 +135,7 @@ def train_on_keypoints(
         seed: of the samples.
         report: called with step and loss.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator(library.device).manual_seed(seed)
 
     def loss() -> Tensor:
         with torch.no_grad():
@@ -149,5 +149,6 @@ def validate(branch: BodyBranch, held_out: Tensor, body: BodyLayer) -> dict[str,
     """Errors on a fixed draw of poses that training never saw."""
     branch.eval()
     with torch.no_grad():
-        samples = sample_keypoints(held_out, body, VALIDATION_SAMPLES, torch.Generator().manual_seed(5))
+        generator = torch.Generator(held_out.device).manual_seed(5)
+        samples = sample_keypoints(held_out, body, VALIDATION_SAMPLES, generator)
         return measure(predict_both_ways(branch, samples), samples, body)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...backend.body.joints import LEFT_MCP, POINT_INDEX, RIGHT_MCP
 from ...backend.body.marks import MARKS, move_marks
+from ..synthetic.randomness import chance, normal, uniform
 
 FACE = slice(0, 5)
 """Nose, eyes and ears among the COCO points."""
@@ -51,10 +52,10 @@ def mark_points(points: Tensor, generator: torch.Generator) -> Tensor:
     Returns:
         (B, 17, 3).
     """
-    draws = torch.randn(len(MARKS), len(points), 1, generator=generator)
-    means, spreads = torch.tensor([far for *_, far in MARKS]), torch.tensor(_MARK_SPREAD)
+    draws = normal(generator, 1, len(MARKS), len(points), 1)
+    means, spreads = points.new_tensor([far for *_, far in MARKS]), points.new_tensor(_MARK_SPREAD)
     marked = move_marks(points, means[:, None, None] + spreads[:, None, None] * draws)
-    marked[:, FACE] += torch.randn(len(points), 1, 3, generator=generator) * _FACE_MARK
+    marked[:, FACE] += normal(generator, _FACE_MARK, len(points), 1, 3)
     return marked
 
 
@@ -69,15 +70,15 @@ def sample_truncation(flat: Tensor, generator: torch.Generator) -> Tensor:
         (B, 17) bool, True where hidden; at least six points of a person stay.
     """
     count = len(flat)
-    draws = torch.rand(count, 3, generator=generator)
-    upper = torch.zeros(count, 17, dtype=torch.bool)
+    draws = uniform(generator, 0, 1, count, 3)
+    upper = torch.zeros(count, 17, dtype=torch.bool, device=flat.device)
     upper[:, 13:] = (draws[:, :1] < 0.15).expand(-1, 4)
     upper[:, 11:13] = (draws[:, :1] < 0.08).expand(-1, 2)
     angle = draws[:, 1] * 2 * math.pi
     along = (flat * torch.stack([angle.cos(), angle.sin()], dim=-1)[:, None]).sum(-1)
     kept = (6 + (draws[:, 2] * 10)).long()
     border = along.sort(dim=1).values.gather(1, kept[:, None])
-    cut = (torch.rand(count, 1, generator=generator) < 0.08) & (along > border) & ~upper.any(dim=1, keepdim=True)
+    cut = chance(generator, 0.08, count, 1) & (along > border) & ~upper.any(dim=1, keepdim=True)
     return upper | cut
 
 
@@ -108,23 +109,23 @@ def detect(keypoints: Tensor, hidden: Tensor, face_away: Tensor, generator: torc
     count = len(keypoints)
     low, high = visible_box(keypoints, hidden)
     size = (high - low).amax(dim=1)[:, None, None]
-    draw = torch.rand(count, 17, generator=generator)
+    draw = uniform(generator, 0, 1, count, 17)
     quality = (draw < 0.28).long() + (draw < 0.06).long()
     quality[:, FACE] = torch.maximum(quality[:, FACE], (face_away[:, None] & (draw[:, FACE] < 0.85)).long())
     quality = torch.where(hidden, _BAD, quality)
-    spread = torch.tensor(_ERROR)[quality][..., None] * size
-    keypoints = exchange_sides(keypoints, generator) + torch.randn(count, 17, 2, generator=generator) * spread
-    mean, deviation = torch.tensor(_SCORE)[quality].unbind(-1)
-    person = torch.randn(count, 1, generator=generator) * 0.1
-    scores = mean + person + deviation * torch.randn(count, 17, generator=generator)
-    missed = torch.rand(count, 17, generator=generator) < torch.where(hidden, 0.75, 0.025)
-    low_scores = torch.rand(count, 17, generator=generator) * 0.18
+    spread = keypoints.new_tensor(_ERROR)[quality][..., None] * size
+    keypoints = exchange_sides(keypoints, generator) + normal(generator, 1, count, 17, 2) * spread
+    mean, deviation = keypoints.new_tensor(_SCORE)[quality].unbind(-1)
+    person = normal(generator, 0.1, count, 1)
+    scores = mean + person + deviation * normal(generator, 1, count, 17)
+    missed = uniform(generator, 0, 1, count, 17) < torch.where(hidden, 0.75, 0.025)
+    low_scores = uniform(generator, 0, 0.18, count, 17)
     return keypoints, torch.where(missed, low_scores, scores.clamp(0.02, 0.98))
 
 
 def exchange_sides(keypoints: Tensor, generator: torch.Generator) -> Tensor:
     """(B, 17, 2): now and then the two wrists, arms, legs or sides of the whole body change places."""
-    draw = torch.rand(len(keypoints), generator=generator)
+    draw = uniform(generator, 0, 1, len(keypoints))
     for joints, share in _EXCHANGES:
         order = list(range(17))
         for left in joints:
@@ -147,9 +148,9 @@ def sample_palms(points: Tensor, generator: torch.Generator) -> tuple[Tensor, Te
         zero for the half of the hands that are small, blurred or behind something.
     """
     palms = points[:, [list(palm) for palm in PALMS]]
-    noise = torch.randn(palms.shape, generator=generator) * torch.tensor([0.007, 0.007, 0.012])
-    flipped = torch.rand(len(palms), 2, 1, 1, generator=generator) < 0.04
+    noise = normal(generator, 1, *palms.shape) * palms.new_tensor([0.007, 0.007, 0.012])
+    flipped = chance(generator, 0.04, len(palms), 2, 1, 1)
     depth = torch.where(flipped, -1.0, 1.0) * (palms[..., 2:] - palms[..., :1, 2:])
     palms = torch.cat([palms[..., :2], depth], dim=-1) + noise
-    visible = torch.rand(len(palms), 2, generator=generator) < 0.5
-    return palms, torch.where(visible, 0.6 + 0.4 * torch.rand(visible.shape, generator=generator), 0.0)
+    visible = chance(generator, 0.5, len(palms), 2)
+    return palms, torch.where(visible, uniform(generator, 0.6, 1, len(palms), 2), 0.0)

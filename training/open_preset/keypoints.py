@@ -14,6 +14,7 @@ from torch import Tensor
 from ...backend.body.joints import COCO17
 from ...backend.body.layer import BodyLayer
 from ..synthetic.poses import rotation_vectors_to_matrices, sample_poses
+from ..synthetic.randomness import normal, uniform
 from .detector import detect, face_turned_away, mark_points, sample_palms, sample_truncation, visible_box
 
 _BETA_SPREAD = 0.9
@@ -48,11 +49,11 @@ def sample_keypoints(library: Tensor, body: BodyLayer, count: int, generator: to
         library: (N, 22, 3, 3) local rotations, see `poses.load_pose_library`.
         body: gives the points.
         count: B.
-        generator: source of randomness.
+        generator: source of randomness; it, the library and the body are on one device.
     """
     rotations = sample_poses(library, count, generator)
-    rotations[:, 0] = sample_views(count, generator) @ rotations[:, 0]
-    betas = torch.randn(count, 10, generator=generator) * _BETA_SPREAD
+    rotations[:, 0] = sample_views(generator, count) @ rotations[:, 0]
+    betas = normal(generator, _BETA_SPREAD, count, 10)
     points, _ = body.skeleton(rotations, betas)
     points = points - points[:, :1]
     marked = mark_points(points[:, list(COCO17)], generator)
@@ -69,19 +70,19 @@ def project(points: Tensor) -> Tensor:
     return points[..., :2] / points[..., 2:].clamp_min(0.1)
 
 
-def sample_views(count: int, generator: torch.Generator) -> Tensor:
+def sample_views(generator: torch.Generator, count: int) -> Tensor:
     """(B, 3, 3) rotations from the body's upright frame to camera axes: any yaw, wide pitch and roll.
 
     People hold phones askew and mount cameras high, and some lie or hang, so both angles have heavy tails.
     """
-    angles = torch.randn(count, 2, generator=generator)
-    rare = torch.rand(count, 3, generator=generator)
-    zero = torch.zeros(count)
+    angles = normal(generator, 1, count, 2)
+    rare = uniform(generator, 0, 1, count, 3)
+    zero = torch.zeros_like(angles[:, 0])
     pitch = 0.12 + angles[:, 0] * torch.where(rare[:, 0] < 0.3, 0.42, 0.2)
     roll = angles[:, 1] * torch.where(rare[:, 1] < 0.3, 0.35, 0.1)
     roll = torch.where(rare[:, 2] < 0.03, roll * 6, roll)
-    yaw = (torch.rand(count, generator=generator) * 2 - 1) * math.pi
-    upright = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+    yaw = uniform(generator, -math.pi, math.pi, count)
+    upright = torch.diag(angles.new_tensor([1.0, -1.0, -1.0]))
     turns = [
         rotation_vectors_to_matrices(torch.stack(vector, dim=-1))
         for vector in ((zero, zero, roll), (pitch, zero, zero), (zero, yaw, zero))
@@ -91,7 +92,7 @@ def sample_views(count: int, generator: torch.Generator) -> Tensor:
 
 def sample_distances(hidden: Tensor, generator: torch.Generator) -> Tensor:
     """(B, 17) hidden points -> (B,) meters, 2 to 10 on a logarithmic scale; people cut by the frame stand nearer."""
-    distance = 2 * 5 ** torch.rand(len(hidden), generator=generator)
+    distance = 2 * 5 ** uniform(generator, 0, 1, len(hidden))
     return torch.where(hidden.sum(dim=1) >= 4, distance * 0.6, distance)
 
 

@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--footage", type=Path, nargs="*", default=[], help="videos without labels for the hands")
     parser.add_argument("--trunks", type=Path, help="folder with pretrained hand.safetensors and the others")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--device", default="cpu", help="of hands and face: cpu or cuda (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
 
 
 def run_train(options: argparse.Namespace) -> int:
@@ -114,13 +114,14 @@ def part_options(part: str, options: argparse.Namespace, seconds: float) -> list
         line += ["--panoramas", str(options.panoramas)]
     if part != "face":
         line += ["--poses", *map(str, options.poses)]
+    line += ["--device", options.device]
     if part == "body":
         return [*line, "--renders", str(options.people)]
     if part == "hand":
         line += ["--people", str(options.people), "--footage", *map(str, options.footage)]
     if options.renders:
         line += ["--renders", str(options.renders)]
-    return [*line, "--device", options.device]
+    return line
 
 
 def trunk_file(part: str, options: argparse.Namespace) -> Path:

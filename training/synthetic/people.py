@@ -87,6 +87,7 @@ class PeopleSampler:
         self.figures = Figures(body=body, poses=poses, device=device)
         self.face = FaceLandmarks(body, device=device)
         self.scenery = scenery
+        self.device = torch.device(device)
         self.height, self.width = height, width
         self._inside = _inside(self.figures.regions.depth)
 
@@ -109,7 +110,7 @@ class PeopleSampler:
         """
 
         def frame(pose: Tensor, shot: tuple[Camera, Tensor] | None) -> People:
-            generator = torch.Generator(self._inside.device).manual_seed(seed)
+            generator = torch.Generator(self.device).manual_seed(seed)
             return self._sample(generator, 1, pose[None], shot)
 
         shot = _centered(frame(motion[0], None), self.height, self.width)

@@ -16,6 +16,7 @@ from torch import Tensor
 from ...backend.motion.body_file import BodyFile
 from ...backend.motion.rotations import axis_angle_from_matrix, matrix_from_axis_angle
 from ...backend.motion.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
+from .randomness import chance, choice, normal
 
 BODY_JOINT_COUNT = 22
 UPPER_BODY = tuple(range(JOINT_INDEX["neck"], BODY_JOINT_COUNT))
@@ -167,7 +168,7 @@ def sample_poses(
     Args:
         library: (N, 22, 3, 3) local rotations.
         count: B.
-        generator: source of randomness.
+        generator: source of randomness, on the library's device.
         recombined: share of poses whose upper body comes from a second pose.
         noise: standard deviation of a random rotation of every joint but the pelvis, radians per axis.
         twist: standard deviation of the forearm's twist, radians; captured motion has hardly any. 40 % of it
@@ -177,20 +178,20 @@ def sample_poses(
     Returns:
         (B, 22, 3, 3), half of them mirrored.
     """
-    draws = torch.randint(len(library), (2, count), generator=generator)
+    draws = choice(generator, len(library), 2, count)
     poses = library[draws[0]]
-    mix = torch.rand(count, generator=generator) < recombined
+    mix = chance(generator, recombined, count)
     upper = list(UPPER_BODY)
     poses[:, upper] = torch.where(mix[:, None, None, None], library[draws[1]][:, upper], poses[:, upper])
-    mirrored = torch.rand(count, generator=generator) < 0.5
+    mirrored = chance(generator, 0.5, count)
     poses = torch.where(mirrored[:, None, None, None], mirror_poses(poses), poses)
-    wiggle = torch.randn(count, BODY_JOINT_COUNT, 3, generator=generator) * noise
+    wiggle = normal(generator, noise, count, BODY_JOINT_COUNT, 3)
     wiggle[:, 0] = 0
     for side in ("left", "right"):
-        turn = torch.randn(count, generator=generator) * twist
+        turn = normal(generator, twist, count)
         wiggle[:, JOINT_INDEX[f"{side}_elbow"], 0] += 0.4 * turn
         wiggle[:, JOINT_INDEX[f"{side}_wrist"], 0] += 0.6 * turn
-        wiggle[:, JOINT_INDEX[f"{side}_wrist"], 1:] += torch.randn(count, 2, generator=generator) * bend
+        wiggle[:, JOINT_INDEX[f"{side}_wrist"], 1:] += normal(generator, bend, count, 2)
     return poses @ rotation_vectors_to_matrices(wiggle)
 
 

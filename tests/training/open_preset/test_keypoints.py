@@ -39,7 +39,7 @@ def test_heads_are_up_and_facing_is_random(samples: KeypointSamples) -> None:
 
 
 def test_views_are_rotations_without_a_mirror() -> None:
-    views = sample_views(100, torch.Generator().manual_seed(1))
+    views = sample_views(torch.Generator().manual_seed(1), 100)
     assert (torch.linalg.det(views) - 1).abs().max() < 1e-5
 
 
