@@ -1,5 +1,6 @@
 """The hand branch (paper section 3.2). Left hands are mirrored into right ones and back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,13 @@ MCP = (5, 9, 13, 17)
 """Index, middle, ring and pinky knuckles among the 21 points."""
 SMALLEST_PALM = 10.0
 """Pixels; a unit for points that fall together."""
+PRESENT = 0.5
+"""Presence from which a hand counts as seen."""
+SAME_HAND = 0.5
+"""Palms; points of two hands that are nearer on average are those of one: hands that touch are .6 apart and more."""
+
+TellApart = Callable[[Tensor, Tensor], Tensor]
+"""Points of both hands (B, 2, P, 3) in one picture, their presence (B, 2) -> their presence."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,28 @@ class HandPose:
     rotations: Tensor
     features: Tensor
     maps: tuple[Tensor, ...] = ()
+
+
+def as_seen(points: Tensor, scores: Tensor) -> Tensor:
+    """Leave the presence of the hands as it is."""
+    return scores
+
+
+def each_once(points: Tensor, scores: Tensor) -> Tensor:
+    """Where one hand was found at both wrists, it stays where it was found more surely; the other hand is hidden.
+
+    Args:
+        points: (B, 2, 21, 3) x, y in one picture for both.
+        scores: (B, 2) presence.
+
+    Returns:
+        (B, 2) presence.
+    """
+    palms = (points[:, :, MCP, :2] - points[:, :, WRIST, None, :2]).norm(dim=-1).mean(2)
+    apart = (points[:, 0, :, :2] - points[:, 1, :, :2]).norm(dim=-1).mean(1)
+    twice = (apart < SAME_HAND * palms.amin(1)) & (scores >= PRESENT).all(1)
+    left_surer = scores[:, 0] >= scores[:, 1]
+    return scores.masked_fill(twice[:, None] & torch.stack([~left_surer, left_surer], dim=1), 0.0)
 
 
 def hand_vector(points: Tensor) -> Tensor:
@@ -167,7 +197,7 @@ class ImagePalms(nn.Module):
         x, y, z = hands.points[:, :, (WRIST, *MCP)].unbind(-1)
         cosine, sine = boxes[..., 4:].cos(), boxes[..., 4:].sin()
         turned = torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], dim=-1)
-        hidden = hands.scores[:, :, None, None] < 0.5
+        hidden = hands.scores[:, :, None, None] < PRESENT
         return Palms(palm_vector(turned, hands.scores), torch.where(hidden, 0.0, hands.features[:, :, MCP]))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..motion.skeleton import BODY_JOINTS, JAW, JOINT_COUNT, JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from .body import BodyBranch, BodyPose
 from .face import FaceBranch, FacePose
-from .hand import HandBranch, HandPose
+from .hand import HandBranch, HandPose, TellApart, as_seen
 from .position import Positions
 from .regions import crop_regions, points_to_image
 
@@ -102,6 +102,7 @@ class Pose2Pose(nn.Module):
         face: crops -> `FacePose`.
         shrink: makes the body's picture.
         cut: cuts out hands and face.
+        tell_apart: decides on the presence of hands.
         size: height and width of the input.
     """
 
@@ -113,6 +114,7 @@ class Pose2Pose(nn.Module):
         face: FaceBranch,
         shrink: Shrink = shrink_by_average,
         cut: Cut = crop_regions,
+        tell_apart: TellApart = as_seen,
         size: tuple[int, int] = IMAGE_SIZE,
     ) -> None:
         super().__init__()
@@ -121,6 +123,7 @@ class Pose2Pose(nn.Module):
         self.face = face
         self.shrink = shrink
         self.cut = cut
+        self.tell_apart = tell_apart
         self.size = size
 
     def forward(self, images: Tensor) -> Pose2PoseOutput:
@@ -164,7 +167,8 @@ class Pose2Pose(nn.Module):
         # cutting out is no path for gradients, as in ROIAlign; boxes learn from their own loss (section 3.4)
         fixed = boxes.detach()
         hands: HandPose = self.hand(self.cut(images, fixed[:, :2], self.hand.size), *hand_start)
-        hands = replace(hands, scores=hands.scores * box_scores[:, :2])
+        hand_points = _hands_in_image(hands, fixed[:, :2], self.hand.size)
+        hands = replace(hands, scores=self.tell_apart(hand_points, hands.scores * box_scores[:, :2]))
         face: FacePose = self.face(self.cut(images, fixed[:, 2:], self.face.size)[:, 0], *face_start)
         pose: BodyPose = self.body(positions, self.hand.palms(hands, fixed[:, :2]))
         face_score = face.scores * box_scores[:, 2]
@@ -178,7 +182,7 @@ class Pose2Pose(nn.Module):
             translation=pose.translation,
             body_points=positions.points,
             body_scores=positions.scores,
-            hand_points=_hands_in_image(hands, fixed[:, :2], self.hand.size),
+            hand_points=hand_points,
             hand_scores=hands.scores,
             face_score=face_score,
             boxes=boxes,

@@ -26,7 +26,17 @@ from .body import (
 from .boxes import HeatmapBoxNet, LimbBoxes
 from .camera import PAPER_FOCAL
 from .face import FaceBranch, LandmarkFaceBranch, LinearFaceHead, PooledFaceBranch
-from .hand import CropPalms, HandBranch, HandEncoding, ImagePalms, LandmarkPositionNet, PointCorrector
+from .hand import (
+    CropPalms,
+    HandBranch,
+    HandEncoding,
+    ImagePalms,
+    LandmarkPositionNet,
+    PointCorrector,
+    TellApart,
+    as_seen,
+    each_once,
+)
 from .mirror import MirrorAverage, other_sides
 from .movenet import build_thunder
 from .pooling import ConvolvedPooling, MapPooling
@@ -175,6 +185,7 @@ class Preset:
             is the principal point; None where it predicts none.
         shrink: makes the body's picture from the input.
         cut: cuts hands and face out of the input.
+        tell_apart: decides on the presence of hands.
     """
 
     name: str
@@ -186,6 +197,7 @@ class Preset:
     focal: float | None = None
     shrink: Shrink = shrink_by_average
     cut: Cut = crop_regions
+    tell_apart: TellApart = as_seen
 
     def __post_init__(self) -> None:
         outside = [point for point in self.body_points if not 0 <= point < len(POINT_NAMES)]
@@ -196,7 +208,7 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
-        Preset("open", COCO17, build_open_body, build_open_hand, build_open_face),
+        Preset("open", COCO17, build_open_body, build_open_hand, build_open_face, tell_apart=each_once),
         Preset("paper", PAPER_BODY_POINTS, build_paper_body, build_paper_hand, build_paper_face, focal=PAPER_FOCAL),
         Preset(
             "hand4whole",
@@ -232,4 +244,5 @@ def build(preset: Preset) -> Pose2Pose:
         face=preset.build_face(),
         shrink=preset.shrink,
         cut=preset.cut,
+        tell_apart=preset.tell_apart,
     )

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pose2pose.backend.model.hand import HandPose, ImagePalms, hand_vector
+from pose2pose.backend.model.hand import HandPose, ImagePalms, as_seen, each_once, hand_vector
 from pose2pose.backend.model.presets import PRESETS
 from pose2pose.backend.model.rotation import mirror_rotations
 
@@ -60,3 +60,14 @@ def test_a_hidden_hand_tells_the_body_nothing() -> None:
     assert (palms.geometry[:, :13] == 0).all()
     assert (palms.features[:, 0] == 0).all()
     assert (palms.features[:, 1] != 0).all()
+
+
+def test_a_hand_that_was_found_at_both_wrists_stays_at_the_surer_one() -> None:
+    hand = torch.randn(21, 3) * 20
+    hand[[5, 9, 13, 17]] = hand[0] + torch.tensor([[40.0, 0, 0], [0, 40, 0], [-40, 0, 0], [0, -40, 0]])
+    beside, same = hand + torch.tensor([30.0, 0, 0]), hand + torch.tensor([10.0, 0, 5])
+    points = torch.stack([torch.stack([hand, other]) for other in (same, same, beside, same)])
+    scores = torch.tensor([[0.9, 0.8], [0.6, 0.8], [0.9, 0.8], [0.4, 0.8]])
+    expected = torch.tensor([[0.9, 0.0], [0.0, 0.8], [0.9, 0.8], [0.4, 0.8]])
+    torch.testing.assert_close(each_once(points, scores), expected)
+    torch.testing.assert_close(as_seen(points, scores), scores)
