@@ -26,7 +26,7 @@ if [ -n "${2:-}" ]; then
     exit 1
 fi
 
-candidates=("python$version" python3 python "$HOME/.pyenv/versions/$version."*/bin/python)
+candidates=("python$version" python3 python "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version."*/bin/python)
 find_usable "${candidates[@]}" && exit 0
 
 install_venv() {
